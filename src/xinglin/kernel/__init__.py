@@ -1,0 +1,1 @@
+"""The ground floor: settings, errors, language, clock, ids, logging, database. Knows nothing of medicine."""

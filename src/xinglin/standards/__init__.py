@@ -1,0 +1,1 @@
+"""The standards as code: FHIR, UCUM, Chinese text. Pure functions and data, no I/O."""
