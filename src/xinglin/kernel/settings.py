@@ -1,0 +1,388 @@
+"""Every setting in one typed, frozen object, each with what it means in English and Chinese.
+
+Defaults < ``xinglin.toml`` < environment (``XINGLIN_PORT``) < flags (``--port``, ``--set port=…``); ``load``
+remembers which of them each value came from. The file holds plain keys::
+
+    database = "postgresql://xinglin@db/xinglin"
+    time_zone = "Asia/Shanghai"
+    page_size = 50
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from xinglin.kernel.errors import XinglinError
+
+FILE_NAME = "xinglin.toml"
+PREFIX = "XINGLIN_"
+MIB = 1024 * 1024
+_NOT_SETTINGS = (f"{PREFIX}CONFIG", f"{PREFIX}TEST_")  # the file itself; what only tests read
+
+
+class SettingError(XinglinError):
+    """A setting is unknown or its value is not one it takes."""
+
+    status: ClassVar[int] = 400
+    issue: ClassVar[str] = "invalid"
+
+
+def _is(
+    default: Any,
+    en: str,
+    zh: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of Settings: its default, its meaning, and the values it takes."""
+    meta = {"en": en, "zh": zh, "least": least, "most": most, "choices": choices}
+    if callable(default):
+        return field(default_factory=default, metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+def user_folder() -> str:
+    """Where this person's data lies unless told otherwise, from whatever folder a command is typed in."""
+    if sys.platform == "win32":
+        return str(Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "xinglin")
+    if sys.platform == "darwin":
+        return str(Path.home() / "Library/Application Support/xinglin")
+    return str(Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "xinglin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What this installation is set to. Sizes in bytes, times in seconds, where the name says so."""
+
+    # Where the record is
+    data: str = _is(
+        user_folder,
+        "Folder of the database file, the import ledger and the rejects.",
+        "存放数据库文件、导入台账和被拒数据的文件夹。",
+    )
+    database: str = _is(
+        "",
+        "Database: a file, sqlite:///FILE, postgresql://…, or demo; empty: xinglin.db in the data folder.",
+        "数据库：文件路径、sqlite:///文件、postgresql://… 或 demo；留空即数据文件夹中的 xinglin.db。",
+    )
+    # The server
+    host: str = _is(
+        "127.0.0.1",
+        "Address to listen on; anything but loopback lets other machines in.",
+        "监听地址；若非本机回环地址，其他机器即可访问。",
+    )
+    port: int = _is(
+        8080,
+        "Port to listen on; 0 takes a free one.",
+        "监听端口；0 表示任取一个空闲端口。",
+        least=0,
+        most=65535,
+    )
+    base_url: str = _is(
+        "",
+        "Address under which clients reach the server, in links and Location; empty: from the request.",
+        "客户端访问本服务器所用的地址，用于链接和 Location；留空则取自请求。",
+    )
+    # How people are spoken to, and the hospital's time
+    language: str = _is(
+        "auto",
+        "Language of sentences: en, zh, or auto (from the locale or the browser).",
+        "提示语言：en、zh 或 auto（取自系统区域或浏览器）。",
+        choices=("auto", "en", "zh"),
+    )
+    time_zone: str = _is(
+        "UTC",
+        "Time zone of the site, in which a date without a time is a day.",
+        "本院时区；只有日期而没有时间时，按此时区的一天计。",
+    )
+    log_level: str = _is(
+        "warning",
+        "Least grave events written to the log: debug, info, warning or error.",
+        "写入日志的最低级别：debug、info、warning 或 error。",
+        choices=("debug", "info", "warning", "error"),
+    )
+    # Bounds on what comes in
+    body_limit_bytes: int = _is(
+        10 * MIB,
+        "Largest request body, and largest single resource.",
+        "请求正文及单个资源的最大字节数。",
+        least=1024,
+    )
+    bundle_limit: int = _is(
+        5000,
+        "Most entries of a batch or transaction over REST.",
+        "经 REST 提交的批量或事务 Bundle 的最多条目数。",
+        least=1,
+    )
+    nesting_limit: int = _is(
+        64,
+        "Deepest nesting of JSON arrays and objects.",
+        "JSON 数组与对象的最大嵌套层数。",
+        least=8,
+        most=500,
+    )
+    # Bounds on questions
+    page_size: int = _is(
+        20, "Entries of a page unless _count says.", "未指定 _count 时每页的条目数。", least=1
+    )
+    page_size_max: int = _is(
+        1000, "Most entries of a page, whatever _count says.", "每页条目数上限，_count 不得超过。", least=1
+    )
+    chain_depth: int = _is(
+        8,
+        "Most links of a chained or _has search parameter.",
+        "链式检索或 _has 检索参数的最多层数。",
+        least=1,
+        most=32,
+    )
+    pattern_limit: int = _is(
+        256, "Most characters of one search value.", "单个检索值的最多字符数。", least=8, most=65536
+    )
+    parameter_limit: int = _is(
+        100, "Most parameters of one search.", "一次检索的最多参数个数。", least=1, most=10000
+    )
+    value_limit: int = _is(
+        500,
+        "Most comma-separated values of one search parameter.",
+        "一个检索参数中以逗号分隔的最多取值个数。",
+        least=1,
+    )
+    include_limit: int = _is(
+        5000,
+        "Most resources brought in by _include and _revinclude to one page.",
+        "_include 与 _revinclude 为一页带入的最多资源数。",
+        least=1,
+    )
+    search_time_limit_s: float = _is(
+        10.0,
+        "Seconds after which a search is stopped.",
+        "一次检索的时间上限（秒），超时即中止。",
+        least=0.1,
+        most=3600,
+    )
+    # Bounds on import
+    import_batch: int = _is(
+        1000,
+        "Resources written in one transaction of an import.",
+        "导入时每个事务写入的资源数。",
+        least=1,
+        most=100000,
+    )
+    import_bundle_limit_bytes: int = _is(
+        64 * MIB,
+        "Largest transaction bundle an import takes: it is held in memory, being all or nothing.",
+        "导入时单个事务 Bundle 的最大字节数：事务须整体成败，故全部读入内存。",
+        least=MIB,
+    )
+    import_unpacked_limit_bytes: int = _is(
+        100 * 1024 * MIB,
+        "Most bytes that one compressed file may unpack to in an import.",
+        "导入时一个压缩文件解压后的最多字节数。",
+        least=MIB,
+    )
+    import_ratio_limit: int = _is(
+        1000,
+        "Highest ratio of unpacked to packed size in an import; above it the file is taken for a bomb.",
+        "导入时解压后与压缩前大小之比的上限；超出则视为压缩炸弹。",
+        least=10,
+    )
+
+    def __post_init__(self) -> None:
+        for name, about in ABOUT.items():
+            about.check(getattr(self, name))
+        if self.page_size > self.page_size_max:
+            raise SettingError("kernel.setting-page", size=self.page_size, most=self.page_size_max)
+        _check_time_zone(self.time_zone)
+
+    @property
+    def database_url(self) -> str:
+        """The database as ``open_database`` takes it: ``sqlite:////absolute/file``, ``sqlite://`` or ``postgresql://…``."""
+        if "://" in self.database:
+            return self.database
+        name = {"": "xinglin.db", "demo": "demo.db"}.get(self.database)
+        path = Path(self.data) / name if name else Path(self.database)
+        return f"sqlite:///{path.expanduser().absolute()}"
+
+    @property
+    def data_folder(self) -> Path:
+        """The data folder as an absolute path; it may not exist yet."""
+        return Path(self.data).expanduser().absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a setting is: its name, type (int, float, str, bool), meaning by language, default, bounds."""
+
+    name: str
+    kind: type
+    meaning: dict[str, str]
+    least: float | None
+    most: float | None
+    choices: tuple[str, ...]
+    default: Any  # None: worked out on each machine
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+    def parse(self, value: object) -> Any:
+        """``value``, from a file, the environment or a flag, as this setting's type. Raises SettingError."""
+        try:
+            if isinstance(value, bool) != (self.kind is bool) and not isinstance(value, str):
+                raise ValueError
+            if self.kind is bool and isinstance(value, str):
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+                    value.lower()
+                ]
+            if self.kind is int and isinstance(value, float):
+                raise ValueError
+            if self.kind is str and not isinstance(value, str):
+                raise ValueError
+            parsed = self.kind(value)
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingError(
+                f"kernel.setting-not-{self.kind.__name__}", name=self.name, value=value
+            ) from error
+        self.check(parsed)
+        return parsed
+
+    def check(self, value: Any) -> None:
+        """Raises SettingError where ``value`` is outside the bounds."""
+        if self.choices and value not in self.choices:
+            raise SettingError(
+                "kernel.setting-choice", name=self.name, value=value, choices=", ".join(self.choices)
+            )
+        if self.least is not None and value < self.least:
+            raise SettingError("kernel.setting-least", name=self.name, value=value, least=f"{self.least:g}")
+        if self.most is not None and value > self.most:
+            raise SettingError("kernel.setting-most", name=self.name, value=value, most=f"{self.most:g}")
+
+
+_KINDS: dict[Any, type] = {"int": int, "float": float, "str": str, "bool": bool}
+ABOUT: dict[str, About] = {
+    f.name: About(
+        name=f.name,
+        kind=_KINDS[f.type],
+        meaning={"en": f.metadata["en"], "zh": f.metadata["zh"]},
+        least=f.metadata["least"],
+        most=f.metadata["most"],
+        choices=f.metadata["choices"],
+        default=f.default if isinstance(f.default, (int, float, str)) else None,
+    )
+    for f in fields(Settings)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings and where each value came from: ``default``, the file's path, a variable's name, or a flag."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+    def shown(self, name: str) -> Any:
+        """The value as it may be printed: a password inside a URL is never shown."""
+        value = getattr(self.settings, name)
+        return redacted(value) if isinstance(value, str) else value
+
+
+def redacted(url: str) -> str:
+    """``url`` with the password, and any secret among its parameters, replaced by ***.
+
+    >>> redacted("postgresql://ward:secret@db/xinglin?password=p")
+    'postgresql://ward:***@db/xinglin?password=***'
+    """
+    import re
+
+    url = re.sub(r"(://[^/?#@\s]*?:)[^\s]*(?=@)", r"\1***", url)
+    return re.sub(r"(?i)([?&\s](?:password|sslpassword|key|token)=)[^&\s]*", r"\1***", url)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, or None where none is near.
+
+    >>> nearest("time_zon", ABOUT)
+    'time_zone'
+    """
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def load(
+    flags: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    file: str | Path | None = None,
+) -> Loaded:
+    """Settings from all their sources, the later of defaults, file, environment and flags winning.
+
+    ``file`` (or ``XINGLIN_CONFIG``) names the settings file and must then exist; otherwise ``xinglin.toml``
+    in the present folder is read where there is one. A flag of None was not given. Raises SettingError.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(ABOUT, "default")
+    path, given = _file(environ, file)
+    if path is not None:
+        for name, value in given.items():
+            values[name] = _known(name, str(path)).parse(value)
+            origins[name] = str(path)
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and not variable.startswith(_NOT_SETTINGS):
+            name = variable.removeprefix(PREFIX).lower()
+            values[name] = _known(name, "environment", prefix=PREFIX).parse(text)
+            origins[name] = variable
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _known(name, "--set").parse(value)
+            origins[name] = "flag"
+    return Loaded(Settings(**values), origins)
+
+
+def _file(environ: Mapping[str, str], file: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
+    import tomllib
+
+    named = file or environ.get(f"{PREFIX}CONFIG")
+    path = Path(named or FILE_NAME).expanduser()
+    try:
+        return path, tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if named:
+            raise SettingError("kernel.setting-file-missing", path=path) from None
+        return None, {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError("kernel.setting-file-broken", path=path, reason=error) from error
+    except OSError as error:
+        raise SettingError("kernel.setting-file-unreadable", path=path, reason=error.strerror) from error
+
+
+def _known(name: str, origin: str, prefix: str = "") -> About:
+    if name in ABOUT:
+        return ABOUT[name]
+    like = nearest(name, ABOUT)
+    shown = prefix + name.upper() if prefix else name
+    if like is None:
+        raise SettingError("kernel.setting-unknown", name=shown, origin=origin)
+    like = prefix + like.upper() if prefix else like
+    raise SettingError("kernel.setting-unknown-like", name=shown, origin=origin, like=like)
+
+
+def _check_time_zone(name: str) -> None:
+    if name == "UTC":
+        return
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise SettingError("kernel.setting-time-zone", value=name) from error
