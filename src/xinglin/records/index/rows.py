@@ -3,37 +3,40 @@
 What each list holds, so that whoever compiles a `Query` and whoever writes the tables agree:
 
 tokens ``(param, system, code, text)``
-    One per Coding, Identifier, ContactPoint, code, id, boolean or string of a token parameter. ``system`` "" is none.
-    ``text`` is the coding's display (for ``:text``). A CodeableConcept whose own text no coding repeats gives one more
-    row with system "" and code "". A code with a required binding to one code system carries that system, and a boolean
+    One per Coding, Identifier, ContactPoint, code, id, boolean or string of a token parameter.
+    ``system`` "" is none. ``text`` is the coding's display (for ``:text``). A CodeableConcept whose own
+    text no coding repeats gives one more row with system "" and code "". A code with a required binding
+    to one code system carries that system, and a boolean
     ``http://terminology.hl7.org/CodeSystem/special-values``. A uri parameter gives rows with system "".
-    ``param + IDENTIFIER`` holds the identifier of a reference (``subject:identifier``); ``param + OF_TYPE`` one row per
-    coding of Identifier.type: system and ``code|value`` (``identifier:of-type``).
+    ``param + IDENTIFIER`` holds the identifier of a reference (``subject:identifier``); ``param +
+    OF_TYPE`` one row per coding of Identifier.type: system and ``code|value`` (``identifier:of-type``).
 references ``(param, type, id)``
-    A local target (relative, or absolute under one of the context's base URLs; versions dropped). Type "" and id = the
-    URL for any other absolute URL, urn or canonical; a canonical with ``|version`` gives the row with and the one
-    without it. Type "" and id "": there is a reference, but it names nothing (only display or identifier).
-    Contained (``#x``) targets give no row.
+    A local target (relative, or absolute under one of the context's base URLs; versions dropped). Type
+    "" and id = the URL for any other absolute URL, urn or canonical; a canonical with ``|version`` gives
+    the row with and the one without it. Type "" and id "": there is a reference, but it names nothing
+    (only display or identifier). Contained (``#x``) targets give no row.
 strings ``(param, norm, exact, kind)``
-    ``norm`` folded (`xinglin.standards.han.fold`), at most 200 characters of it; ``exact`` as written, at most 200.
-    Kind 1 is derived (pinyin, initials, later words): never matched by ``:exact``, and its ``exact`` is "".
+    ``norm`` folded (`xinglin.standards.han.fold`), at most 200 characters of it; ``exact`` as written,
+    at most 200. Kind 1 is derived (pinyin, initials, later words): never matched by ``:exact``, and its
+    ``exact`` is "".
 dates ``(param, low_us, high_us)``
     Half-open; an open end of a Period is MIN_US or MAX_US of `xinglin.standards.fhir.temporal`.
 quantities ``(param, system, code, low, high)``
-    Closed intervals as doubles, ±inf where open. Numbers have system and code "". A UCUM quantity gives one row as
-    written and one in canonical units under the system ``CANONICAL``; where the human unit differs from the code, one
-    row more with system "" and code = unit (for ``5.4||mmHg``).
+    Closed intervals as doubles, ±inf where open. Numbers have system and code "". A UCUM quantity gives
+    one row as written and one in canonical units under the system ``CANONICAL``; where the human unit
+    differs from the code, one row more with system "" and code = unit (for ``5.4||mmHg``).
 pairs ``(param, a, b, low, high, text)``
-    Composites. ``a`` and ``b`` are Token ``(system, code, text)``, or for ``a`` Target ``(type, id)``; b is None if
-    unused, and low and high are then 0.
-    token$quantity: a, b = the unit ``(system, code, "")``, low, high (one row as written, one canonical, as above);
+    Composites. ``a`` and ``b`` are Token ``(system, code, text)``, or for ``a`` Target ``(type, id)``; b
+    is None if unused, and low and high are then 0.
+    token$quantity: a, b = the unit ``(system, code, "")``, low, high (one row as written, one canonical,
+    as above);
     token$token: a, b; token$date: a, low, high in µs; token$string: a, text folded;
     token$reference: a = Target, b = the token; token$number$number: a, low = first, high = second.
 patients ``[id]``
     The Patients in whose compartments the resource lies; a Patient's is its own.
 
-``_id``, ``_lastUpdated``, ``_text`` and ``_content`` have no rows: the store keeps them in its own columns and full text.
-The same row never stands twice in a list.
+``_id``, ``_lastUpdated``, ``_text`` and ``_content`` have no rows: the store keeps them in its own
+columns and full text. The same row never stands twice in a list.
 """
 
 from __future__ import annotations
@@ -42,7 +45,9 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 INDEX_VERSION: Final = 1
-"""Raise when `extract` gives other rows than before for the same resource; see also `signature.index_signature`."""
+"""Raise when `extract` gives other rows than before for the same resource; see also
+`signature.index_signature`.
+"""
 
 IDENTIFIER: Final = 20_000
 OF_TYPE: Final = 40_000
@@ -77,8 +82,8 @@ class IndexRows:
 class IndexContext:
     """What extraction needs from outside the resource.
 
-    ``bases``: the site's own base URLs, each ending in "/", whose absolute references are local. ``zone``: the IANA name
-    of the site's time zone, in which partial dates and times without offset are read.
+    ``bases``: the site's own base URLs, each ending in "/", whose absolute references are local.
+    ``zone``: the IANA name of the site's time zone, in which partial dates and times without offset are read.
     """
 
     bases: tuple[str, ...] = ()

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one search; a count over ``count_max`` is lowered to it, every other bound is an error when passed.
+    """Bounds of one search; a count over ``count_max`` is lowered to it, every other bound is an error
+    when passed.
 
-    ``parameters``: name=value pairs in all; ``values``: values joined by commas in one; ``value_length``: characters of
-    one value; ``chain_depth``: references followed by ``a.b.c`` and ``_has`` together; ``includes``: ``_include`` and
+    ``parameters``: name=value pairs in all; ``values``: values joined by commas in one;
+    ``value_length``: characters of one value; ``chain_depth``: references followed by ``a.b.c`` and
+    ``_has`` together; ``includes``: ``_include`` and
     ``_revinclude`` together; ``sort_keys`` and ``elements``: names in ``_sort`` and ``_elements``.
     """
 

@@ -1,26 +1,29 @@
-"""A FHIR search as one typed value: what the grammar (`grammar.py`) makes of a URL and the record compiles to SQL.
+"""A FHIR search as one typed value: what the grammar (`grammar.py`) makes of a URL and the record
+compiles to SQL.
 
-Everything is frozen and hashable. Times are microseconds since 1970-01-01T00:00:00Z, intervals half-open ``[low, high)``.
+Everything is frozen and hashable. Times are microseconds since 1970-01-01T00:00:00Z, intervals half-open
+``[low, high)``.
 
 How values are compared (R4 search.html §3.1.1.5; ``row`` is an index row of `xinglin.records.index.rows`):
 
-========  ==================================================  =====================================================
-prefix    dates (row half-open ``[row.low, row.high)``)       numbers, quantities (row closed ``[row.low, row.high]``)
-========  ==================================================  =====================================================
-eq        row.low >= low and row.high <= high                 row.low >= low and row.high < high
-ne        no row of the parameter is eq, and one is there     the same
-gt        row.high > high                                     row.high > value
-lt        row.low < low                                       row.low < value
-ge        gt or eq                                            row.high >= value
-le        lt or eq                                            row.low <= value
-sa        row.low >= high                                     row.low > value
-eb        row.high <= low                                     row.high < value
-ap        row.low < high and row.high > low                   row.low <= high and row.high >= low
-========  ==================================================  =====================================================
+========  =====================================  ==========================================
+prefix    dates (row half-open [low, high))      numbers, quantities (row closed)
+========  =====================================  ==========================================
+eq        row.low >= low and row.high <= high    row.low >= low and row.high < high
+ne        not eq                                 not eq
+gt        row.high > high                        row.high > value
+lt        row.low < low                          row.low < value
+ge        gt or eq                               row.high >= value
+le        lt or eq                               row.low <= value
+sa        row.low >= high                        row.low > value
+eb        row.high <= low                        row.high < value
+ap        row.low < high and row.high > low      row.low <= high and row.high >= low
+========  =====================================  ==========================================
 
-``low`` and ``high`` of a value with prefix ``ap`` are already widened by the tolerance of the specification (10 % of the
-number; 10 % of the distance from now of the date), so that ``ap`` is a plain overlap. ``ne`` is per row, as the
-specification words it: a resource matches when ONE of its rows is not equal.
+``low`` and ``high`` of a value with prefix ``ap`` are already widened by the tolerance of the
+specification (10 % of the number; 10 % of the distance from now of the date), so that ``ap`` is a plain
+overlap. ``ne`` is per row, as the specification words it: a resource matches when ONE of its rows is not
+equal.
 
 Source: HL7 FHIR R4 (4.0.1), search.html.
 """
@@ -46,10 +49,11 @@ Summary = Literal["true", "text", "data", "count", "false"]
 
 @dataclass(frozen=True, slots=True)
 class TokenValue:
-    """``[system|]code``: ``system`` None is any, "" explicitly none (``|c``); ``code`` None is any code of the system.
+    """``[system|]code``: ``system`` None is any, "" explicitly none (``|c``); ``code`` None is any code
+    of the system.
 
-    Systems match exactly, codes without regard to case (R4: "servers SHOULD treat tokens in a case-insensitive manner").
-    Never both without content.
+    Systems match exactly, codes without regard to case (R4: "servers SHOULD treat tokens in a
+    case-insensitive manner"). Never both without content.
     """
 
     system: str | None
@@ -58,7 +62,9 @@ class TokenValue:
 
 @dataclass(frozen=True, slots=True)
 class OfTypeValue:
-    """``system|code|value`` of ``identifier:of-type``: the identifier's type coding and its value; none is empty."""
+    """``system|code|value`` of ``identifier:of-type``: the identifier's type coding and its value; none
+    is empty.
+    """
 
     system: str
     code: str
@@ -67,21 +73,27 @@ class OfTypeValue:
 
 @dataclass(frozen=True, slots=True)
 class TextValue:
-    """Words for the modifier ``:text`` on tokens (begins with or a word begins with, folded) and for ``_text``, ``_content``."""
+    """Words: for ``:text`` on tokens (processed as a string: the folded text of a row begins with them), or
+    for ``_text`` and ``_content`` (full text).
+    """
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class StringValue:
-    """As typed. Without modifier: folded, at the beginning of a folded row; exact: equal, kind 0 only; contains: folded, anywhere."""
+    """As typed. Without modifier: folded, at the beginning of a folded row; exact: equal, kind 0 only;
+    contains: folded, anywhere.
+    """
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class DateValue:
-    """A date, dateTime or instant as the interval it stands for, in µs since 1970 (see the module's table)."""
+    """A date, dateTime or instant as the interval it stands for, in µs since 1970 (see the module's
+    table).
+    """
 
     prefix: Prefix
     low_us: int
@@ -90,7 +102,9 @@ class DateValue:
 
 @dataclass(frozen=True, slots=True)
 class NumberValue:
-    """``value`` as written and the half-open ``[low, high)`` of its implicit precision: 100 is [99.5, 100.5)."""
+    """``value`` as written and the half-open ``[low, high)`` of its implicit precision: 100 is [99.5,
+    100.5).
+    """
 
     prefix: Prefix
     value: Decimal
@@ -100,7 +114,8 @@ class NumberValue:
 
 @dataclass(frozen=True, slots=True)
 class QuantityValue:
-    """A number with unit. ``system`` None: any; then ``code`` is the unit's code or its display; both None: any unit.
+    """A number with unit. ``system`` None: any; then ``code`` is the unit's code or its display; both
+    None: any unit.
 
     ``system`` "http://unitsofmeasure.org" is compared in canonical units where ``code`` is a valid UCUM code.
     """
@@ -117,9 +132,10 @@ class QuantityValue:
 class ReferenceValue:
     """What a reference points to.
 
-    ``type`` and ``id``: a local resource (``type`` None: of any of the parameter's target types). ``url``: an absolute URL
-    of elsewhere, a canonical or a urn; then ``type`` and ``id`` are None, and ``version`` may hold what stood after ``|``.
-    ``version`` beside an id is that of ``Patient/1/_history/2``; rows do not keep it.
+    ``type`` and ``id``: a local resource (``type`` None: of any of the parameter's target types).
+    ``url``: an absolute URL of elsewhere, a canonical or a urn; then ``type`` and ``id`` are None, and
+    ``version`` may hold what stood after ``|``. ``version`` beside an id is that of
+    ``Patient/1/_history/2``; rows do not keep it.
     """
 
     type: str | None
@@ -130,7 +146,8 @@ class ReferenceValue:
 
 @dataclass(frozen=True, slots=True)
 class UriValue:
-    """A URI, compared exactly (case too); with ``below``: equal or underneath; with ``above``: equal or one of its prefixes.
+    """A URI, compared exactly (case too); with ``below``: equal or underneath; with ``above``: equal or
+    one of its prefixes.
 
     For canonical URIs (``|version``) the version is part of ``uri`` when given.
     """
@@ -161,10 +178,12 @@ Value: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """``parameter[:modifier]=value,value``: the values are ORed. With ``missing`` the one value is True or False.
+    """``parameter[:modifier]=value,value``: the values are ORed. With ``missing`` the one value is True
+    or False.
 
     The type modifier (``subject:Patient=1``) has become ``ReferenceValue.type``; ``modifier`` is then None.
-    ``also``: the same parameter name on further types, for a search over several types (``_type=A,B&date=…``).
+    ``also``: the same parameter name on further types, for a search over several types
+    (``_type=A,B&date=…``).
     """
 
     parameter: SearchParameter
@@ -175,10 +194,11 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """``subject:Patient.name=peter``: a reference in ``parameter`` to a resource of one of ``types`` that meets ``criteria``.
+    """``subject:Patient.name=peter``: a reference in ``parameter`` to a resource of one of ``types``
+    that meets ``criteria``.
 
-    ``criteria`` maps each type to its criterion, since ``name`` of Patient and of Group are different parameters:
-    pairs (type, criterion), ``types`` and ``criteria`` in the same order.
+    ``criteria`` maps each type to its criterion, since ``name`` of Patient and of Group are different
+    parameters: pairs (type, criterion), ``types`` and ``criteria`` in the same order.
     """
 
     parameter: SearchParameter
@@ -188,7 +208,9 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """``_has:Observation:patient:code=1234``: some ``type`` whose ``reference`` points here meets ``criterion``."""
+    """``_has:Observation:patient:code=1234``: some ``type`` whose ``reference`` points here meets
+    ``criterion``.
+    """
 
     type: str
     reference: SearchParameter
@@ -200,7 +222,8 @@ Condition: TypeAlias = Criterion | Chain | Has
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """``_include=source:parameter[:target]``, or ``_revinclude``. ``parameter`` "*": every reference parameter of ``source``.
+    """``_include=source:parameter[:target]``, or ``_revinclude``. ``parameter`` "*": every reference
+    parameter of ``source``.
 
     ``source`` "*" (only with parameter "*") is any type. ``target`` None: of any type.
     """
@@ -229,7 +252,9 @@ class Compartment:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A parameter that lenient handling left out: its ``name`` as sent, and why, as a sentence of ``messages.toml``."""
+    """A parameter that lenient handling left out: its ``name`` as sent, and why, as a sentence of
+    ``messages.toml``.
+    """
 
     name: str
     key: str
@@ -244,8 +269,9 @@ class Ignored:
 class Query:
     """One search. ``criteria`` are ANDed.
 
-    ``type`` None is a search over all types, or those of ``types`` (``_type``). ``total`` and ``summary`` as asked for.
-    ``sort`` empty: the server's own order. ``cursor`` is the opaque text of a paging link, unchecked here.
+    ``type`` None is a search over all types, or those of ``types`` (``_type``). ``total`` and
+    ``summary`` as asked for. ``sort`` empty: the server's own order. ``cursor`` is the opaque text of a
+    paging link, unchecked here.
     """
 
     type: str | None
