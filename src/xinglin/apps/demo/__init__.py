@@ -1,0 +1,1 @@
+"""The demonstration hospital: a seeded generator of coherent lives. Nobody in it exists."""

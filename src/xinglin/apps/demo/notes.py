@@ -1,0 +1,123 @@
+"""The notes of the demonstration hospital, as a doctor there would write them; one text per visit and language."""
+
+from __future__ import annotations
+
+from xinglin.apps.demo.catalogue import DISEASES, MEDICINES, TESTS, UNITS
+from xinglin.apps.demo.life import Visit
+
+_COMPLAINTS = {
+    "cold": ("咽痛、流涕2天", "Sore throat and runny nose for two days"),
+    "backpain": ("腰痛1周", "Low back pain for one week"),
+    "gastritis": ("上腹部不适5天", "Epigastric discomfort for five days"),
+    "pneumonia": ("发热、咳嗽咳痰3天", "Fever and productive cough for three days"),
+    "fracture": ("跌倒后左腕部肿痛2小时", "Swollen, painful left wrist two hours after a fall"),
+    "appendicitis": ("转移性右下腹痛12小时", "Pain moving to the right lower abdomen for twelve hours"),
+    "exacerbation": ("气促加重伴咳脓痰4天", "Worse breathlessness with purulent sputum for four days"),
+    "infarction": ("持续胸骨后压榨样疼痛3小时", "Crushing retrosternal pain for three hours"),
+    "stroke": ("突发右侧肢体无力2小时", "Sudden weakness of the right limbs for two hours"),
+    "otitis": ("耳痛、发热1天", "Earache and fever for one day"),
+    "diabetes": ("血糖升高，复诊", "Review of raised blood glucose"),
+    "hypertension": ("血压升高，复诊", "Review of raised blood pressure"),
+    "copd": ("活动后气促", "Breathlessness on exertion"),
+    "coronary": ("活动后胸闷", "Chest tightness on exertion"),
+    "failure": ("活动后气促、双下肢水肿", "Breathlessness on exertion and swollen legs"),
+    "asthma": ("反复喘息、胸闷", "Recurrent wheeze and chest tightness"),
+    "gout": ("右足第一跖趾关节红肿疼痛1天", "Red, swollen, painful right big toe for one day"),
+    "hypothyroidism": ("乏力、怕冷", "Tiredness and intolerance of cold"),
+}
+_PLANS = {
+    "transfer": (
+        "首次在我院建档，既往诊断及用药已核对，继续原治疗。",
+        "First visit here. Known diagnoses and medicines checked; treatment continues.",
+    ),
+    "found": (
+        "体检发现异常，已告知本人，建议按期复诊。",
+        "The examination showed abnormal results; explained, follow-up arranged.",
+    ),
+    "well": (
+        "本次体检未见需处理的异常，建议每年复查。",
+        "Nothing that needs action; next examination in a year.",
+    ),
+    "steady": (
+        "病情平稳，继续目前治疗，三个月后复诊。",
+        "Stable. Treatment unchanged; review in three months.",
+    ),
+    "known": (
+        "已知慢性病，体检结果已告知本人，转相应专科继续随访。",
+        "Known long-term illness; results explained, follow-up with the specialist.",
+    ),
+    "watch": (
+        "血糖未达标，加强饮食、运动及用药依从性管理，三个月后复查，仍不达标则调整用药。",
+        "Glucose above target. Diet, exercise and taking medicines discussed; treatment changes if still high in three months.",
+    ),
+    "titrate": (
+        "口服药联合胰岛素仍未达标，调整胰岛素剂量，两周后复查。",
+        "Above target on tablets and insulin; insulin dose adjusted, check in two weeks.",
+    ),
+    "step up": (
+        "控制未达标，调整用药，四周后复查。",
+        "Not at target. Treatment stepped up; check again in four weeks.",
+    ),
+    "kidney": (
+        "肾功能下降（eGFR＜30），停用二甲双胍。",
+        "Kidney function has fallen (eGFR < 30): metformin stopped.",
+    ),
+    "new": ("诊断明确，开始治疗并予健康教育。", "Diagnosis made; treatment started and explained."),
+    "admitted": ("收住院治疗，经处理后好转出院。", "Admitted and treated; discharged improved."),
+    "short": ("对症治疗，如不缓解随诊。", "Symptomatic treatment; come back if it does not settle."),
+    "child": (
+        "生长发育同年龄儿童，按程序预防接种。",
+        "Growth as expected for age; immunisations as scheduled.",
+    ),
+}
+
+
+def _value(key: str, visit: Visit, language: int) -> str:
+    if key == "pressure":
+        name = ("血压", "Blood pressure")[language]
+        return f"{name} {visit.values['systolic']:.0f}/{visit.values['diastolic']:.0f} mmHg"
+    test = TESTS[key]
+    unit = {"/min": ("次/分", "/min")[language]}.get(test.unit, UNITS.get(test.unit, test.unit))
+    return f"{(test.zh, test.en.split(' [')[0])[language]} {visit.values[key]:.{test.decimals}f} {unit}"
+
+
+def note(visit: Visit, chinese: bool, known: list[str]) -> str:
+    """The text of one visit's note. ``known``: diagnoses before this visit, in order."""
+    n = 0 if chinese else 1
+    separator = ("，", ", ")[n]
+    complaint = separator.join(_COMPLAINTS[r][n] for r in visit.reasons if r in _COMPLAINTS) or (
+        ("健康体检" if visit.department == "health" else "常规复诊")
+        if chinese
+        else ("Health examination" if visit.department == "health" else "Routine review")
+    )
+    past = ("、" if chinese else "; ").join((DISEASES[k].zh, DISEASES[k].en)[n] for k in known) or (
+        "既往体健" if chinese else "no illness of note"
+    )
+    vitals = (["pressure"] if "systolic" in visit.values else []) + [
+        k for k in ("pulse", "temperature", "spo2", "weight", "height") if k in visit.values
+    ]
+    signs = separator.join(_value(k, visit, n) for k in vitals)
+    labs = separator.join(
+        _value(k, visit, n)
+        for k in ("glucose", "hba1c", "ldl", "creatinine", "egfr", "acr", "crp", "bnp")
+        if k in visit.values
+    )
+    diagnoses = ("；" if chinese else "; ").join(
+        (DISEASES[k].zh, DISEASES[k].en)[n] for k in dict.fromkeys([*visit.diagnosed, *visit.reasons])
+    )
+    medicines = ("；" if chinese else "; ").join(
+        f"{(MEDICINES[m].zh, MEDICINES[m].en)[n]}{('，', ', ')[n]}{(MEDICINES[m].how_zh, MEDICINES[m].how_en)[n]}"
+        for m in visit.started
+    )
+    stopped = ("、" if chinese else "; ").join((MEDICINES[m].zh, MEDICINES[m].en)[n] for m in visit.stopped)
+    rows = (
+        ("主诉", "Complaint", complaint),
+        ("既往史", "Past history", past),
+        ("体格检查", "Examination", signs),
+        ("辅助检查", "Results", labs),
+        ("诊断", "Diagnosis", diagnoses),
+        ("用药", "Prescribed", medicines),
+        ("停用", "Stopped", stopped),
+        ("处理", "Plan", _PLANS.get(visit.plan, _PLANS["steady"])[n]),
+    )
+    return "\n".join(f"{zh}：{text}" if chinese else f"{en}: {text}" for zh, en, text in rows if text)
