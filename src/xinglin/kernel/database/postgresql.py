@@ -1,0 +1,296 @@
+"""PostgreSQL through psycopg 3: a pool of read connections, one writer connection, recovery after a restart.
+
+psycopg is optional (``pip install 'xinglin[postgres]'``) and imported only when such a database is opened. A connection
+found dead is replaced; a read that met one is an `Unavailable`, the next one works again as soon as the server does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from xinglin.kernel.database.dialect import Connection, Cursor, Dialect, Journal, Unit, translate
+from xinglin.kernel.database.errors import BadAddress, DatabaseError, Full, Unavailable
+from xinglin.kernel.database.writer import Writer
+
+if TYPE_CHECKING:
+    import psycopg
+
+T = TypeVar("T")
+
+READERS_MOST = 16
+WAIT_S = 15.0
+CONNECT_S = 5
+OLDEST_UNCHECKED_S = 30.0
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_PASSING = {
+    "40001",
+    "40P01",
+    "55P03",
+    "23505",
+}  # serialization, deadlock, lock timeout, unique: another was quicker
+_AWAY = {
+    "57P01",
+    "57P02",
+    "57P03",
+    "57014",
+    "53300",
+    "25006",
+}  # shutdown, crash, starting, cancelled, too many, read-only
+_FULL = {"53100", "53000", "54000", "58030"}  # disk full, insufficient resources, I/O error
+
+
+class PostgresConnection:
+    """A psycopg connection in autocommit, spoken to with ``?`` parameters and our own BEGIN and COMMIT."""
+
+    dialect: Dialect = "postgresql"
+    __slots__ = ("raw", "used_s")
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self.raw = raw
+        self.used_s = time.monotonic()
+
+    def execute(self, sql: str, params: Sequence[Any] = (), /) -> Cursor:
+        if params:
+            return self.raw.execute(translate(sql), params, binary=True)
+        return self.raw.execute(sql, binary=True)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
+        with self.raw.cursor() as cursor:
+            cursor.executemany(translate(sql), rows)
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """COPY new rows; table and columns are names from our own code, never a caller's text."""
+        if not rows:
+            return
+        with (
+            self.raw.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy,  # type: ignore[arg-type]
+        ):
+            for row in rows:
+                copy.write_row(row)
+
+
+def _code(error: BaseException) -> str | None:
+    return getattr(error, "sqlstate", None)
+
+
+def _raised(error: BaseException) -> BaseException:
+    """psycopg's error as one of ours; anything else as it is."""
+    import psycopg
+
+    if not isinstance(error, psycopg.Error):
+        return error
+    code = _code(error)
+    ours: DatabaseError
+    if code in _FULL:
+        # The server writes for many: clients retry a 503, and it recovers by itself once there is room.
+        ours = Unavailable("kernel.database-full")
+    elif code in _AWAY or code in _PASSING or (code or "08").startswith("08"):
+        ours = Unavailable("kernel.database-away")
+    else:
+        ours = DatabaseError("kernel.database-failed", reason=type(error).__name__)
+    ours.__cause__ = error
+    return ours
+
+
+class PostgresDatabase:
+    """See the module; made by `open_database`."""
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, url: str, *, durable: bool) -> None:
+        try:
+            import psycopg
+            from psycopg.conninfo import conninfo_to_dict, make_conninfo
+        except ImportError as error:
+            raise BadAddress("kernel.database-driver") from error
+        try:
+            parts = conninfo_to_dict(url)
+        except psycopg.Error as error:
+            raise BadAddress("kernel.database-address", url=url.split("@")[-1]) from error
+        self._info = make_conninfo(url, connect_timeout=CONNECT_S, application_name="xinglin")
+        self.url = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self._durable = durable
+        self._idle: list[PostgresConnection] = []
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(READERS_MOST)
+        self._local = threading.local()
+        self._closed = False
+        session = _Session(self)
+        session.connection()
+        self._writer = Writer(session, "postgresql")
+
+    def __enter__(self) -> PostgresDatabase:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def read(self, *, snapshot: bool = True) -> Iterator[Connection]:
+        """See `Database.read`. A ``read`` inside another of the same thread shares its connection."""
+        outer: PostgresConnection | None = getattr(self._local, "connection", None)
+        if outer is not None:
+            yield outer
+            return
+        if not self._slots.acquire(timeout=WAIT_S):
+            raise Unavailable("kernel.database-away")
+        connection = None
+        try:
+            connection = self._local.connection = self._take()
+            if snapshot:
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
+            if snapshot:
+                connection.execute("COMMIT")
+        except BaseException as error:
+            self._clean(connection)
+            raised = _raised(error)
+            if raised is error:
+                raise
+            raise raised from error
+        finally:
+            self._local.connection = None
+            if connection is not None:
+                self._put(connection)
+            self._slots.release()
+
+    def attach(self, journal: Journal) -> None:
+        """See `Database.attach`."""
+        self._writer.attach(journal)
+
+    def write(self, unit: Unit[T]) -> T:
+        """See `Database.write`."""
+        result: T = self._writer.submit(unit).result()
+        return result
+
+    def exclusively(self, action: Callable[[Any], T]) -> T:
+        """See `Database.exclusively`."""
+        result: T = self._writer.submit(action, alone=True).result()
+        return result
+
+    def size_bytes(self) -> int:
+        """Bytes of the whole database on the server."""
+        with self.read(snapshot=False) as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def close(self) -> None:
+        """Finish what is queued and close every connection."""
+        self._writer.close()
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.raw.close()
+
+    def connect(self, *, reading: bool) -> PostgresConnection:
+        """A new connection with our settings. Raises Unavailable."""
+        import psycopg
+
+        try:
+            raw = psycopg.connect(self._info, autocommit=True)
+            raw.execute("SET TIME ZONE 'UTC'")
+            if reading:
+                raw.execute("SET default_transaction_read_only = on")
+            elif not self._durable:
+                raw.execute("SET synchronous_commit = off")
+        except psycopg.Error as error:
+            raise _raised(error) from error
+        return PostgresConnection(raw)
+
+    def _take(self) -> PostgresConnection:
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return self.connect(reading=True)
+            if time.monotonic() - connection.used_s < OLDEST_UNCHECKED_S:
+                return connection
+            try:
+                connection.raw.execute("SELECT 1")
+                return connection
+            except Exception:
+                connection.raw.close()
+
+    def _put(self, connection: PostgresConnection) -> None:
+        connection.used_s = time.monotonic()
+        with self._lock:
+            if not connection.raw.closed and not self._closed:
+                self._idle.append(connection)
+                return
+        connection.raw.close()
+
+    def _clean(self, connection: PostgresConnection | None) -> None:
+        """Make ``connection`` fit for the next reader; where it is dead, so are its idle fellows."""
+        if connection is None:
+            return
+        try:
+            connection.raw.execute("ROLLBACK")
+        except Exception:
+            connection.raw.close()
+            with self._lock:
+                idle, self._idle = self._idle, []
+            for fellow in idle:
+                fellow.raw.close()
+
+
+class _Session:
+    """The write connection, as the writer thread drives it."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._connection: PostgresConnection | None = None
+
+    def connection(self) -> PostgresConnection:
+        if self._connection is None or self._connection.raw.closed:
+            self._connection = self._database.connect(reading=False)
+        return self._connection
+
+    def begin(self) -> bool:
+        self.connection().execute("BEGIN")
+        return True  # other processes write too
+
+    def commit(self) -> None:
+        assert self._connection is not None
+        cursor = self._connection.raw.execute("COMMIT")
+        if (
+            cursor.statusmessage != "COMMIT"
+        ):  # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK
+            raise DatabaseError("kernel.database-failed", reason=str(cursor.statusmessage))
+
+    def rollback(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.raw.execute("ROLLBACK")
+        except Exception:
+            self._connection.raw.close()
+            self._connection = None
+
+    def raised(self, error: BaseException) -> BaseException:
+        return _raised(error)
+
+    def passing(self, error: BaseException) -> bool:
+        import psycopg
+
+        code = _code(error)
+        if code in _PASSING:
+            return True
+        # A connection lost before the commit has changed nothing: once more on a new one.
+        return isinstance(error, psycopg.OperationalError) and code in (None, "57P01", "57P02", "57P03")
+
+    def settle(self) -> None: ...
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.raw.close()
