@@ -7,6 +7,7 @@ outside of quotes and comments into ``%s`` and doubles every ``%``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
@@ -104,6 +105,10 @@ class Database(Protocol):
         Raises whatever ``unit`` raised, then nothing of it has happened; Unavailable or Full where the database did not
         take it.
         """
+        ...
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        """`write` without waiting: the future is done once the unit is on disk, or failed."""
         ...
 
     def exclusively(self, action: Callable[[Any], T]) -> T:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xinglin.kernel.database.dialect import Connection, Cursor, Dialect, Journal, Unit, translate
-from xinglin.kernel.database.errors import BadAddress, DatabaseError, Full, Unavailable
+from xinglin.kernel.database.errors import BadAddress, DatabaseError, Unavailable
 from xinglin.kernel.database.writer import Writer
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class PostgresConnection:
             return
         with (
             self.raw.cursor() as cursor,
-            cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy,  # type: ignore[arg-type]
+            cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy,
         ):
             for row in rows:
                 copy.write_row(row)
@@ -169,8 +170,11 @@ class PostgresDatabase:
 
     def write(self, unit: Unit[T]) -> T:
         """See `Database.write`."""
-        result: T = self._writer.submit(unit).result()
-        return result
+        return self.submit(unit).result()
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        """See `Database.submit`."""
+        return self._writer.submit(unit)
 
     def exclusively(self, action: Callable[[Any], T]) -> T:
         """See `Database.exclusively`."""

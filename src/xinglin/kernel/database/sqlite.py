@@ -11,6 +11,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -120,8 +121,11 @@ class SqliteDatabase:
 
     def write(self, unit: Unit[T]) -> T:
         """See `Database.write`."""
-        result: T = self._writer.submit(unit).result()
-        return result
+        return self.submit(unit).result()
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        """See `Database.submit`."""
+        return self._writer.submit(unit)
 
     def exclusively(self, action: Callable[[Any], T]) -> T:
         """See `Database.exclusively`."""
