@@ -1,0 +1,76 @@
+import { Link, useParams } from "@tanstack/react-router";
+import { useEffect, type ReactNode } from "react";
+import { FhirError } from "../../fhir/client";
+import { namesOf } from "../../fhir/names";
+import { useLanguage } from "../../i18n";
+import { Failure, Loading, Panel } from "../../parts/Panel";
+import { Allergies } from "./Allergies";
+import { Banner } from "./Banner";
+import styles from "./ChartScreen.module.css";
+import { Documents } from "./Documents";
+import { Medicines } from "./Medicines";
+import { Problems } from "./Problems";
+import { useChart, usePatient } from "./queries";
+import { Results } from "./Results";
+import { Encounters, Immunizations, Procedures } from "./ShortLists";
+
+const SECTIONS = ["problems", "medicines", "allergies", "vitals", "results", "documents", "encounters", "procedures", "immunizations", "assessments"];
+
+/** One patient on one page. */
+export function ChartScreen(): ReactNode {
+  const { patientId } = useParams({ from: "/patients/$patientId" });
+  // Keyed by patient: nothing opened, typed or unfolded for one is carried over to another.
+  return <ChartOf key={patientId} id={patientId} />;
+}
+
+function ChartOf({ id }: { id: string }): ReactNode {
+  const { t } = useLanguage();
+  const patient = usePatient(id);
+  const chart = useChart(id);
+  const name = patient.data && (namesOf(patient.data).main ?? t("unknown.name"));
+  useEffect(() => {
+    // The tab says which patient only by the page's own words; browsers keep titles in their history.
+    document.title = `${t("chart.title")} · ${t("appName")}`;
+  }, [t]);
+  if (patient.isError && patient.error instanceof FhirError && patient.error.kind === "missing")
+    return (
+      <Panel title={t("chart.title")}>
+        <p>{t("chart.notFound")}</p>
+        <Link to="/">{t("banner.allPatients")}</Link>
+      </Panel>
+    );
+  return (
+    <>
+      {patient.isPending ? (
+        <Panel title={t("chart.title")}><Loading lines={2} /></Panel>
+      ) : patient.isError ? (
+        <Panel title={t("chart.title")}><Failure error={patient.error} retry={() => void patient.refetch()} /></Panel>
+      ) : (
+        <Banner patient={patient.data} allergies={chart.allergies} />
+      )}
+      <nav className={`${styles.jump} no-print`} aria-label={t("banner.jump")}>
+        {SECTIONS.map((section) => (
+          <button key={section} type="button" className="linkish small" onClick={() => document.getElementById(section)?.scrollIntoView({ block: "start" })}>
+            {t(`${section}.title`)}
+          </button>
+        ))}
+      </nav>
+      <div className={styles.columns} aria-label={name} role="group">
+        <div className={styles.column}>
+          <Problems pages={chart.problems} patient={id} />
+          <Medicines requests={chart.requests} statements={chart.statements} patient={id} />
+          <Allergies pages={chart.allergies} patient={id} />
+          <Immunizations pages={chart.immunizations} patient={id} />
+        </div>
+        <div className={styles.column}>
+          <Results pages={chart.observations} patient={id} group="vitals" />
+          <Results pages={chart.observations} patient={id} group="results" />
+          <Documents documents={chart.documents} compositions={chart.compositions} reports={chart.reports} patient={id} />
+          <Encounters pages={chart.encounters} patient={id} />
+          <Procedures pages={chart.procedures} patient={id} />
+          <Results pages={chart.observations} patient={id} group="assessments" />
+        </div>
+      </div>
+    </>
+  );
+}

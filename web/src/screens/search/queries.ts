@@ -1,0 +1,47 @@
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { search, searchPrivately } from "../../fhir/client";
+import { lookups, type Lookup } from "../../fhir/identify";
+import type { Patient } from "../../fhir/types";
+
+const COUNT: [string, string] = ["_count", "20"];
+
+export interface Found {
+  patient: Patient;
+  by: Lookup["by"];
+}
+
+/** What was typed, asked in each way that it can be meant; a patient found in several ways stands once. */
+export function usePatientSearch(typed: string) {
+  const asked = lookups(typed);
+  return useQueries({
+    queries: asked.map((lookup) => ({
+      queryKey: ["find", lookup.by, lookup.parameters],
+      queryFn: ({ signal }: { signal: AbortSignal }) => searchPrivately<Patient>("Patient", [...lookup.parameters, COUNT], signal),
+      gcTime: 60_000, // what was typed is not kept for long
+    })),
+    combine: (results) => {
+      const found = new Map<string, Found>();
+      results.forEach((result, at) => {
+        for (const patient of result.data?.matches ?? [])
+          if (patient.id && !found.has(patient.id)) found.set(patient.id, { patient, by: asked[at]!.by });
+      });
+      return {
+        found: [...found.values()],
+        pending: results.some((one) => one.isPending),
+        errors: results.filter((one) => one.isError).map((one) => one.error),
+        answered: results.some((one) => one.isSuccess),
+        more: results.some((one) => one.data?.next),
+        warnings: [...new Set(results.flatMap((one) => one.data?.warnings ?? []))],
+        retry: () => results.forEach((one) => one.isError && void one.refetch()),
+      };
+    },
+  });
+}
+
+/** The records changed last, to begin with; an empty answer is an empty record. */
+export function useRecent() {
+  return useQuery({
+    queryKey: ["recent"],
+    queryFn: ({ signal }) => search<Patient>("Patient", [["_sort", "-_lastUpdated"], COUNT], signal),
+  });
+}

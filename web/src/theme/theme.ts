@@ -1,0 +1,43 @@
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+
+// Leaf green of the apricot grove. Steps 7–9 carry white text at 4.5 : 1 or better; 0–3 carry text on dark.
+const grove: MantineColorsTuple = [
+  "#e6f5f1", "#cfe9e2", "#a3d6ca", "#74c2b0", "#4bac97", "#2b9481", "#157f6d", "#0b6e5f", "#075b4f", "#04483f",
+];
+
+export const theme = createTheme({
+  primaryColor: "grove",
+  primaryShade: { light: 7, dark: 4 },
+  autoContrast: true,
+  luminanceThreshold: 0.3,
+  colors: { grove },
+  fontFamily:
+    'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono CJK SC", monospace',
+  defaultRadius: "sm",
+  headings: { fontWeight: "600" },
+  focusRing: "auto",
+  respectReducedMotion: true,
+});
+
+/** Stock grey-on-white for dimmed text, placeholders and errors falls short of 4.5 : 1; these do not. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    "--mantine-color-body": "#ffffff",
+    "--mantine-color-text": "#1b2422",
+    "--mantine-color-dimmed": "#55625f",
+    "--mantine-color-placeholder": "#66726f",
+    "--mantine-color-anchor": "#08614f",
+    "--mantine-color-default-border": "#c9d3d0",
+  },
+  dark: {
+    "--mantine-color-body": "#141a19",
+    "--mantine-color-text": "#e3eae8",
+    "--mantine-color-dimmed": "#a3b1ad",
+    "--mantine-color-placeholder": "#97a5a1",
+    "--mantine-color-anchor": "#74d0bb",
+    "--mantine-color-default": "#1c2423",
+    "--mantine-color-default-border": "#3a4643",
+  },
+});

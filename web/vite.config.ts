@@ -1,0 +1,17 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+// Built straight into the Python package; the Starlette application in src/xinglin/apps/web serves it.
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "../src/xinglin/apps/web/static",
+    emptyOutDir: true,
+    assetsInlineLimit: 0, // the page's content security policy allows no inlined script
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+    chunkSizeWarningLimit: 900, // kB before compression; tests/journeys/web holds the compressed size to its bound
+  },
+  server: { proxy: { "/fhir": process.env.XINGLIN_URL ?? "http://127.0.0.1:8000" } },
+  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], setupFiles: ["src/test-setup.ts"] },
+});
