@@ -17,7 +17,8 @@ term
     Interned (system, code, display) → ``value``. ``folded_…``: for search without case and accents.
 ix_…
     Index rows of live resources only. WITHOUT ROWID on SQLite: the table is the index by resource, and the second index
-    carries every column a search needs. ``patient`` as in resource.
+    carries every column a search needs. ``patient`` as in resource. The partial indexes hold the few intervals longer than
+    32 days, and ranges of numbers: a comparison at the upper end reads them beside one range of lower ends.
 fulltext
     Words of narrative and of all strings; follows ``commits.position`` in the background (`records.fulltext`).
 
@@ -47,6 +48,7 @@ CREATE TABLE resource (
   tx INTEGER NOT NULL, updated_us INTEGER NOT NULL, state INTEGER NOT NULL, method TEXT NOT NULL,
   patient INTEGER NOT NULL, index_version INTEGER NOT NULL, body BLOB);
 CREATE INDEX resource_updated ON resource (tenant, type, updated_us, rid);
+CREATE INDEX resource_deleted ON resource (tenant, type, rid) WHERE state <> 0;
 CREATE INDEX resource_tx ON resource (tx);
 CREATE TABLE history (
   rid INTEGER NOT NULL, version INTEGER NOT NULL, tenant INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,
@@ -84,10 +86,12 @@ CREATE TABLE ix_date (
   rid INTEGER NOT NULL, param INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL, patient INTEGER NOT NULL,
   tenant INTEGER NOT NULL, PRIMARY KEY (rid, param, low, high)) WITHOUT ROWID;
 CREATE INDEX ix_date_low ON ix_date (tenant, param, low, high, rid);
+CREATE INDEX ix_date_long ON ix_date (tenant, param, high, low, rid) WHERE high - low > 2764800000000;
 CREATE TABLE ix_quantity (
   rid INTEGER NOT NULL, param INTEGER NOT NULL, unit INTEGER NOT NULL, low REAL NOT NULL, high REAL NOT NULL,
   tenant INTEGER NOT NULL, PRIMARY KEY (rid, param, unit, low, high)) WITHOUT ROWID;
 CREATE INDEX ix_quantity_low ON ix_quantity (tenant, param, unit, low, high, rid);
+CREATE INDEX ix_quantity_wide ON ix_quantity (tenant, param, unit, high, low, rid) WHERE high > low;
 CREATE TABLE ix_pair (
   rid INTEGER NOT NULL, param INTEGER NOT NULL, a INTEGER NOT NULL, b INTEGER NOT NULL, low REAL NOT NULL,
   high REAL NOT NULL, text TEXT NOT NULL, patient INTEGER NOT NULL, tenant INTEGER NOT NULL,
@@ -112,6 +116,7 @@ CREATE TABLE resource (
   id TEXT COLLATE "C" NOT NULL, method TEXT NOT NULL, body BYTEA, PRIMARY KEY (tenant, rid));
 ALTER TABLE resource ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX resource_updated ON resource (tenant, type, updated_us, rid);
+CREATE INDEX resource_deleted ON resource (tenant, type, rid) WHERE state <> 0;
 CREATE INDEX resource_tx ON resource (tx);
 CREATE TABLE history (
   rid BIGINT NOT NULL, tx BIGINT NOT NULL, updated_us BIGINT NOT NULL, until_us BIGINT NOT NULL, patient BIGINT NOT NULL,
@@ -150,11 +155,13 @@ CREATE TABLE ix_date (
   tenant INTEGER NOT NULL);
 CREATE INDEX ix_date_rid ON ix_date (tenant, rid, param);
 CREATE INDEX ix_date_low ON ix_date (tenant, param, low, high, rid);
+CREATE INDEX ix_date_long ON ix_date (tenant, param, high, low, rid) WHERE high - low > 2764800000000;
 CREATE TABLE ix_quantity (
   rid BIGINT NOT NULL, unit BIGINT NOT NULL, low DOUBLE PRECISION NOT NULL, high DOUBLE PRECISION NOT NULL,
   param INTEGER NOT NULL, tenant INTEGER NOT NULL);
 CREATE INDEX ix_quantity_rid ON ix_quantity (tenant, rid, param);
 CREATE INDEX ix_quantity_low ON ix_quantity (tenant, param, unit, low, high, rid);
+CREATE INDEX ix_quantity_wide ON ix_quantity (tenant, param, unit, high, low, rid) WHERE high > low;
 CREATE TABLE ix_pair (
   rid BIGINT NOT NULL, a BIGINT NOT NULL, b BIGINT NOT NULL, low DOUBLE PRECISION NOT NULL,
   high DOUBLE PRECISION NOT NULL, patient BIGINT NOT NULL, param INTEGER NOT NULL, tenant INTEGER NOT NULL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -48,6 +48,10 @@ class Stored:
         """When this version was written, to the millisecond, as meta.lastUpdated has it."""
         return instant(self.updated_us)
 
+    def with_outcome(self, outcome: Outcome) -> Stored:
+        """The same version as the result of a write."""
+        return replace(self, outcome=outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -85,7 +89,7 @@ class Change:
     """One entry of the change feed: ids only, never clinical content.
 
     ``position`` is the place of its commit in the one order; ``patient`` the id of the one owning Patient, None for none,
-    "" for several.
+    "" for several or for one that is not in the record itself.
     """
 
     position: int

@@ -1,0 +1,238 @@
+"""Bulk loading: many resources, one JSON text each, in transactions of a thousand or so.
+
+Idempotent: what the record has already is left alone, so a load that was cut short may simply be run again, or gone on
+with from the place that the last `Progress` names. A line that cannot be taken is reported with its reason and stops
+nothing. Memory is bounded by the batch, whatever the length of the input.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from xinglin.kernel.database import Connection, Full, Unavailable
+from xinglin.kernel.errors import XinglinError
+from xinglin.records.errors import TooLarge
+from xinglin.records.prepared import Prepared, prepare_parsed
+from xinglin.records.repository import LIVE
+from xinglin.records.transaction import unchanged
+from xinglin.records.writing import Version, look_up, write_versions
+from xinglin.trust import Actor, scope
+
+if TYPE_CHECKING:
+    from xinglin.records.service import Records
+
+BATCH: Final = 1000
+BATCH_BYTES: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that was not taken: where it began (``line`` from 1, ``offset`` in bytes), itself, and why."""
+
+    line: int
+    offset: int
+    body: bytes
+    error: XinglinError
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts of one batch, or of a whole load. All up to ``line`` and ``offset`` (where the next line begins) is on disk."""
+
+    line: int = 0
+    offset: int = 0
+    taken: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    rejections: int = 0
+
+    def add(self, other: Progress) -> None:
+        """Add the counts of a further batch; its rejects stay with it."""
+        self.line, self.offset = other.line, other.offset
+        self.taken += other.taken
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.rejections += other.rejections
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    offset: int
+    body: bytes
+    prepared: Prepared
+
+
+class Loader:
+    """Takes ``lines``; iterating gives a `Progress` after each transaction, once it is on disk.
+
+    Parameters
+    ----------
+    lines : iterable of bytes
+        One resource each; empty ones are passed over. With their line ends, ``offset`` counts bytes of the file.
+    line, offset : int
+        Where in its file the first of ``lines`` begins, for a load that goes on.
+    tier2 : bool
+        Check the standard's invariants as well.
+    ids : bool
+        Give resources without an id one that follows from their content, so that loading them again changes nothing;
+        False: they are rejected.
+
+    Raises Full and Unavailable from the iteration: what was reported is on disk, the rest may be loaded later.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        actor: Actor,
+        lines: Iterable[bytes],
+        *,
+        batch: int = BATCH,
+        line: int = 1,
+        offset: int = 0,
+        tier2: bool = False,
+        ids: bool = True,
+    ) -> None:
+        self.total = Progress(line - 1, offset)
+        self._records = records
+        self._actor = actor
+        self._tenant = scope(actor, "write").tenant
+        self._lines = lines
+        self._batch = batch
+        self._place = (line, offset)
+        self._tier2 = tier2
+        self._ids = ids
+        self._context = records.context(actor.tenant)
+
+    def run(self) -> Progress:
+        """Load everything; the sum, with every reject."""
+        rejected: list[Rejected] = []
+        for progress in self:
+            rejected += progress.rejected
+        self.total.rejected = rejected
+        return self.total
+
+    def __iter__(self) -> Iterator[Progress]:
+        number, offset = self._place
+        batch: list[_Line] = []
+        names: set[tuple[str, str]] = set()
+        size = 0
+        progress = Progress(number - 1, offset)
+        with _without_collector():
+            for body in self._lines:
+                if body.strip():
+                    try:
+                        prepared = self._prepare(body)
+                    except XinglinError as error:
+                        progress.rejected.append(Rejected(number, offset, body, error))
+                    else:
+                        name = (prepared.type, prepared.id)
+                        if name in names or len(batch) >= self._batch or size > BATCH_BYTES:
+                            yield self._finish(batch, progress)
+                            batch, names, size = [], set(), 0
+                            progress = Progress(number - 1, offset)
+                        batch.append(_Line(number, offset, body, prepared))
+                        names.add(name)
+                        size += len(body)
+                    if len(progress.rejected) >= self._batch:
+                        yield self._finish(batch, progress)
+                        batch, names, size = [], set(), 0
+                        progress = Progress()
+                offset += len(body)
+                progress.line, progress.offset = number, offset
+                number += 1
+            if batch or progress.line > self.total.line:
+                yield self._finish(batch, progress)
+
+    def _prepare(self, body: bytes) -> Prepared:
+        from xinglin.standards.fhir.parse import parse_minified
+
+        limit = self._records.settings.body_limit_bytes
+        if len(body) > limit:
+            raise TooLarge("records.too-large", size=len(body), most=limit)
+        resource, small = parse_minified(body)
+        if self._tier2:
+            _check_invariants(resource)
+        id_ = None
+        if resource.id is None and self._ids:
+            digest = hashlib.blake2b(small, digest_size=16).digest()
+            id_ = base64.b32encode(digest).decode("ascii").rstrip("=").lower()
+        return prepare_parsed(resource, small, None, id_, self._context)
+
+    def _finish(self, batch: list[_Line], progress: Progress) -> Progress:
+        self._write(batch, progress)
+        progress.rejected.sort(key=lambda reject: reject.line)
+        progress.rejections = len(progress.rejected)
+        self.total.add(progress)
+        return progress
+
+    def _write(self, batch: list[_Line], progress: Progress) -> None:
+        """Write ``batch``; where the database refuses it, its halves, down to the one line that is to blame."""
+        if not batch:
+            return
+        try:
+            counts = self._records.database.write(lambda connection: self._unit(connection, batch))
+        except (Full, Unavailable):
+            raise
+        except XinglinError as error:
+            if len(batch) == 1:
+                line = batch[0]
+                progress.rejected.append(Rejected(line.number, line.offset, line.body, error))
+                return
+            middle = len(batch) // 2
+            self._write(batch[:middle], progress)
+            self._write(batch[middle:], progress)
+            return
+        progress.taken += counts[0]
+        progress.updated += counts[1]
+        progress.unchanged += counts[2]
+
+    def _unit(self, connection: Connection, batch: list[_Line]) -> tuple[int, int, int]:
+        ledger = self._records.ledger
+        names = [(line.prepared.type, line.prepared.id) for line in batch]
+        rids, current = look_up(connection, ledger, self._tenant, names)
+        versions: list[Version] = []
+        same = updated = 0
+        for line, name in zip(batch, names, strict=True):
+            rid, prepared = rids[name], line.prepared
+            before = current.get(rid)
+            if before is not None:
+                if unchanged(prepared, before):
+                    same += 1
+                    continue
+                updated += before.state == LIVE
+            versions.append(
+                Version(prepared.type, prepared.id, rid, "PUT", prepared.body, prepared.rows, before)
+            )
+        if versions:
+            write_versions(connection, ledger, self._tenant, versions)
+        return len(versions) - updated, updated, same
+
+
+def _check_invariants(resource: Any) -> None:
+    from xinglin.standards.fhir.errors import Invalid
+    from xinglin.standards.fhir.validate import tier2
+
+    findings = tier2(resource)
+    if any(finding.is_error for finding in findings):
+        raise Invalid(findings)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """The cyclic collector off: a batch makes a hundred thousand objects that hold no cycles, and it would walk them all
+    again and again (measured: a fifth of the time)."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

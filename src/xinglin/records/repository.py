@@ -1,0 +1,291 @@
+"""SQL of resources, their history and the change feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from xinglin.kernel.database import Connection, Row
+from xinglin.records.bodies import decompress
+from xinglin.records.stored import Change, Stored
+from xinglin.records.visibility import visible
+from xinglin.trust import Predicate
+
+LIVE: Final = 0
+DELETED: Final = 1
+
+VERSION_COLUMNS: Final = "type, id, version, updated_us, state, method, body"
+"""What `stored` makes a Stored of; of `resource` or `history`."""
+
+_VERSION = ", ".join(f"{{0}}.{column}" for column in VERSION_COLUMNS.split(", "))
+_BY_NAME: Final = (
+    f"SELECT {_VERSION.format('r')} FROM entity e JOIN resource r ON r.tenant = e.tenant AND r.rid = e.rid"  # noqa: S608
+    " WHERE e.tenant = ? AND e.type = ? AND e.id = ? AND "
+)
+_RESOURCE: Final = (
+    "rid", "tenant", "type", "id", "version", "tx", "updated_us", "state", "method", "patient", "index_version", "body",
+)  # fmt: skip
+
+
+def stored(row: Row) -> Stored:
+    """A Stored from `VERSION_COLUMNS`."""
+    kind, id_, version, updated_us, state, method, body = row
+    deleted = state != LIVE
+    return Stored(kind, id_, version, updated_us, deleted, method, b"" if body is None else decompress(body))
+
+
+def read(connection: Connection, predicate: Predicate, kind: str, id_: str) -> Stored | None:
+    """The current version, which may be a deletion; None where there never was one that the actor may see."""
+    condition, params = visible(predicate, "r")
+    row = connection.execute(_BY_NAME + condition, (predicate.tenant, kind, id_, *params)).fetchone()
+    return None if row is None else stored(row)
+
+
+def read_version(
+    connection: Connection, predicate: Predicate, kind: str, id_: str, version: int
+) -> Stored | None:
+    """One version, current or superseded."""
+    for table in ("resource", "history"):
+        condition, params = visible(predicate, "v")
+        row = connection.execute(
+            f"SELECT {_VERSION.format('v')} FROM entity e JOIN {table} v ON v.tenant = e.tenant AND v.rid = e.rid"  # noqa: S608
+            f" WHERE e.tenant = ? AND e.type = ? AND e.id = ? AND v.version = ? AND {condition}",
+            (predicate.tenant, kind, id_, version, *params),
+        ).fetchone()
+        if row is not None:
+            return stored(row)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The current version as the writer needs it; ``body`` still compressed."""
+
+    rid: int
+    version: int
+    updated_us: int
+    state: int
+    method: str
+    body: bytes | None
+
+
+def current(connection: Connection, tenant: int, rids: Sequence[int]) -> dict[int, Current]:
+    """The current versions of those ``rids`` that have one."""
+    select = "SELECT rid, version, updated_us, state, method, body FROM resource WHERE tenant = ? AND "
+    if connection.dialect == "postgresql":
+        rows: Iterable[Row] = connection.execute(
+            select + "rid = ANY(?::bigint[])", (tenant, list(rids))
+        ).fetchall()
+    else:
+        found = (connection.execute(select + "rid = ?", (tenant, rid)).fetchone() for rid in rids)
+        rows = (row for row in found if row is not None)
+    return {row[0]: Current(*row) for row in rows}
+
+
+def supersede(connection: Connection, tenant: int, rids: Sequence[int], until_us: int) -> None:
+    """Copy the current versions of ``rids`` to history, each good until ``until_us``."""
+    columns = "rid, version, tenant, type, id, tx, updated_us, state, method, patient, body"
+    sql = f"INSERT INTO history ({columns}, until_us) SELECT {columns}, CAST(? AS BIGINT) FROM resource WHERE tenant = ? AND "  # noqa: S608
+    if connection.dialect == "postgresql":
+        connection.execute(sql + "rid = ANY(?::bigint[])", (until_us, tenant, list(rids)))
+    else:
+        connection.executemany(sql + "rid = ?", [(until_us, tenant, rid) for rid in rids])
+
+
+def insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """First versions, as rows of `_RESOURCE` columns."""
+    connection.insert("resource", _RESOURCE, rows)
+
+
+_REPLACE: Final = (
+    "UPDATE resource SET version = ?, tx = ?, updated_us = ?, state = ?, method = ?, patient = ?, index_version = ?,"
+    " body = ? WHERE tenant = ? AND rid = ?"
+)
+
+
+def replace(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Later versions in the place of those now in history, as rows of `_RESOURCE` columns."""
+    connection.executemany(_REPLACE, [(*row[4:], row[1], row[0]) for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which versions: of one type and id, one type, or all; times in µs, half-open.
+
+    ``since_us``: written then or later. ``low_us``, ``high_us``: current at some time in between.
+    ``after``: key of the last entry of the page before, newest first.
+    """
+
+    kind: str | None = None
+    rid: int | None = None
+    since_us: int | None = None
+    low_us: int | None = None
+    high_us: int | None = None
+    after: tuple[int, int, int] | None = None
+
+
+def versions(
+    connection: Connection, predicate: Predicate, span: Span, most: int
+) -> list[tuple[tuple[int, int, int], Stored]]:
+    """At most ``most`` versions with their keys, newest first.
+
+    The key is (version, 0, 0) within one resource, (updated_us, rid, version) within a type, (tx, rid, version) over all:
+    each is the order of an index, so a page costs its own length however long the history.
+    """
+    if span.rid is not None:
+        key: tuple[str, ...] = ("version", "0", "0")
+    elif span.kind is not None:
+        key = ("updated_us", "rid", "version")
+    else:
+        key = ("tx", "rid", "version")
+    order = ", ".join(f"{column} DESC" for column in key if column != "0")
+    arms, params = [], []
+    for table, until in (("resource", None), ("history", "until_us")):
+        condition, values = visible(predicate)
+        where, bound = _within(span, key, until)
+        arms.append(
+            f"SELECT * FROM (SELECT {', '.join(key[:1])} AS k, rid AS k_rid, {VERSION_COLUMNS} FROM {table}"  # noqa: S608
+            f" WHERE {condition}{where} ORDER BY {order} LIMIT ?) AS {table}_arm"
+        )
+        params += [*values, *bound, most]
+    rows = connection.execute(
+        " UNION ALL ".join(arms) + " ORDER BY 1 DESC, 2 DESC, 5 DESC LIMIT ?", [*params, most]
+    ).fetchall()
+    return [(_key(span, row), stored(row[2:])) for row in rows]
+
+
+def _key(span: Span, row: Row) -> tuple[int, int, int]:
+    return (row[4], 0, 0) if span.rid is not None else (row[0], row[1], row[4])
+
+
+def _within(span: Span, key: tuple[str, ...], until: str | None) -> tuple[str, list[object]]:
+    conditions: list[str] = []
+    params: list[object] = []
+
+    def add(condition: str, *values: object) -> None:
+        conditions.append(condition)
+        params.extend(values)
+
+    if span.rid is not None:
+        add("rid = ?", span.rid)
+    elif span.kind is not None:
+        add("type = ?", span.kind)
+    if span.since_us is not None:
+        add("updated_us >= ?", span.since_us)
+        if key[0] == "tx":
+            # Bounds the walk down the index: no older transaction can hold a version that young.
+            add("tx >= (SELECT coalesce(min(c.tx), 0) FROM commits c WHERE c.at_us >= ?)", span.since_us)
+    if span.high_us is not None:
+        add("updated_us < ?", span.high_us)
+    if span.low_us is not None and until:
+        add(f"{until} > ?", span.low_us)
+    if span.after is not None:
+        first, rid, version = span.after
+        if span.rid is not None:
+            add("version < ?", first)
+        else:
+            add(f"{key[0]} <= ?", first)
+            add(f"({key[0]} < ? OR rid < ? OR (rid = ? AND version < ?))", first, rid, rid, version)
+    return "".join(f" AND {condition}" for condition in conditions), params
+
+
+def count_versions(connection: Connection, predicate: Predicate, rid: int) -> int:
+    """How many versions one resource has."""
+    condition, params = visible(predicate)
+    row = connection.execute(
+        f"SELECT (SELECT count(*) FROM resource WHERE rid = ? AND {condition})"  # noqa: S608
+        f" + (SELECT count(*) FROM history WHERE rid = ? AND {condition})",
+        (rid, *params, rid, *params),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def rid_of(connection: Connection, tenant: int, kind: str, id_: str) -> int | None:
+    """The number of ``kind/id_``, whether or not there is such a resource."""
+    row = connection.execute(
+        "SELECT rid FROM entity WHERE tenant = ? AND type = ? AND id = ?", (tenant, kind, id_)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def changes(connection: Connection, predicate: Predicate, after: int, most: int) -> list[Change]:
+    """Changes of whole commits after position ``after``, in order: at most ``most``, but one commit is never cut."""
+    condition, params = visible(predicate)
+    commits = connection.execute(
+        f"SELECT tx, position, at_us FROM commits WHERE position > ? AND {condition} ORDER BY position LIMIT ?",  # noqa: S608
+        (after, *params, most),
+    ).fetchall()
+    found: list[Change] = []
+    for tx, position, at_us in commits:
+        if found and len(found) >= most:
+            break
+        columns = "v.rid, v.type, v.id, v.version, v.method, v.patient"
+        shown, values = visible(predicate, "v")
+        rows = connection.execute(
+            f"SELECT {columns} FROM resource v WHERE v.tx = ? AND {shown}"  # noqa: S608
+            f" UNION ALL SELECT {columns} FROM history v WHERE v.tx = ? AND {shown} ORDER BY 1, 4",
+            (tx, *values, tx, *values),
+        ).fetchall()
+        if found and len(found) + len(rows) > most:
+            break
+        names = _patient_ids(connection, predicate.tenant, {row[5] for row in rows if row[5] > 0})
+        for _, kind, id_, version, method, patient in rows:
+            owner = None if patient == 0 else "" if patient < 0 else names.get(patient, "")
+            found.append(Change(position, at_us, predicate.tenant, kind, id_, version, method, owner))
+    return found
+
+
+def _patient_ids(connection: Connection, tenant: int, rids: set[int]) -> dict[int, str]:
+    found = {}
+    for rid in rids:
+        row = connection.execute(
+            "SELECT id FROM resource WHERE tenant = ? AND rid = ?", (tenant, rid)
+        ).fetchone()
+        if row:
+            found[rid] = row[0]
+    return found
+
+
+def last_position(connection: Connection) -> int:
+    """The position of the newest commit, 0 before the first."""
+    row = connection.execute("SELECT max(position) FROM commits").fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def meta(connection: Connection, key: str) -> str | None:
+    """A value of the meta table."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_meta(connection: Connection, key: str, value: str) -> None:
+    """Set a value of the meta table."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )
+
+
+def tenants(connection: Connection) -> dict[int, tuple[str, str]]:
+    """Name and time zone of each tenant."""
+    return {row[0]: (row[1], row[2]) for row in connection.execute("SELECT tenant, name, zone FROM tenant")}
+
+
+def add_tenant(connection: Connection, tenant: int, name: str, zone: str) -> None:
+    """Make or rename a tenant."""
+    connection.execute(
+        "INSERT INTO tenant (tenant, name, zone) VALUES (?, ?, ?)"
+        " ON CONFLICT (tenant) DO UPDATE SET name = excluded.name, zone = excluded.zone",
+        (tenant, name, zone),
+    )
+
+
+def count_resources(connection: Connection, predicate: Predicate) -> dict[str, int]:
+    """How many live resources of each type there are."""
+    condition, params = visible(predicate)
+    rows = connection.execute(
+        f"SELECT type, count(*) FROM resource WHERE {condition} AND state = 0 GROUP BY type ORDER BY type",  # noqa: S608
+        params,
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,227 @@
+"""The record: every read and every write of resources, each with an Actor.
+
+A synchronous API, safe from any thread; `submit` gives a future for callers that must not wait. Nothing here knows of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from xinglin.kernel.database import Connection, Database, open_database
+from xinglin.kernel.ids import new_id
+from xinglin.kernel.settings import Settings
+from xinglin.records import repository
+from xinglin.records.cursors import Cursors
+from xinglin.records.errors import Gone, NoSuchVersion, NotFound
+from xinglin.records.history import HistoryQuery, history_page
+from xinglin.records.identity import Ledger
+from xinglin.records.index.rows import IndexContext
+from xinglin.records.prepared import Prepared, prepare, prepare_parsed
+from xinglin.records.schema import migrate
+from xinglin.records.stored import Change, HistoryPage, Operation, Stored
+from xinglin.records.transaction import Transaction
+from xinglin.trust import Actor, scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xinglin.records.loader import Loader
+    from xinglin.records.search import Page
+    from xinglin.standards.fhir.search.query import Query
+
+T = TypeVar("T")
+
+
+def _fold(text: str) -> str:
+    from xinglin.standards.han import fold
+
+    return fold(text)
+
+
+class Records:
+    """The record in one open database, brought to this program's schema first.
+
+    Raises NewerSchema where a newer program has written it.
+    """
+
+    def __init__(self, database: Database, settings: Settings | None = None) -> None:
+        self.database = database
+        self.settings = settings or Settings()
+        before, _ = migrate(database)
+        with database.read() as connection:
+            key = repository.meta(connection, "cursor_key")
+            self._tenants = repository.tenants(connection)
+        assert key is not None
+        self.cursors = Cursors(bytes.fromhex(key))
+        self.ledger = Ledger(_fold)
+        database.attach(self.ledger)
+        if before == 0 and self.settings.time_zone != "UTC":
+            self.set_tenant(1, "default", self.settings.time_zone)
+
+    def close(self) -> None:
+        """Finish what is being written and close the database."""
+        self.database.close()
+
+    # Reading
+
+    def read(self, actor: Actor, kind: str, id_: str) -> Stored:
+        """The current version. Raises NotFound, Gone."""
+        with self.database.read(snapshot=False) as connection:
+            found = repository.read(connection, scope(actor, "read", kind), kind, id_)
+        if found is None:
+            raise NotFound("records.not-found", type=kind, id=id_)
+        if found.deleted:
+            raise Gone("records.gone", type=kind, id=id_)
+        return found
+
+    def vread(self, actor: Actor, kind: str, id_: str, version: int) -> Stored:
+        """One version. Raises NotFound, NoSuchVersion, or Gone where that version is a deletion."""
+        predicate = scope(actor, "read", kind)
+        with self.database.read() as connection:
+            found = repository.read_version(connection, predicate, kind, id_, version)
+            if found is None and repository.read(connection, predicate, kind, id_) is None:
+                raise NotFound("records.not-found", type=kind, id=id_)
+        if found is None:
+            raise NoSuchVersion("records.no-such-version", type=kind, id=id_, version=version)
+        if found.deleted:
+            raise Gone("records.gone", type=kind, id=id_)
+        return found
+
+    def history(self, actor: Actor, query: HistoryQuery) -> HistoryPage:
+        """A page of versions, newest first. Raises NotFound for a resource that never was, BadCursor."""
+        predicate = scope(actor, "history", query.type)
+        with self.database.read() as connection:
+            return history_page(connection, predicate, query, self.cursors)
+
+    def search(self, actor: Actor, query: Query) -> Page:
+        """A page of what ``query`` finds."""
+        from xinglin.records.search import search
+
+        with self.database.read() as connection:
+            return search(connection, scope(actor, "search", query.type), query, cursors=self.cursors)
+
+    def changes(self, actor: Actor, after_position: int = 0, limit: int = 1000) -> list[Change]:
+        """What was written after a position, in the one order of commits; whole commits, about ``limit`` changes.
+
+        Go on from the last one's position: nothing is ever missed, whoever else writes meanwhile.
+        """
+        with self.database.read() as connection:
+            return repository.changes(connection, scope(actor, "export"), after_position, limit)
+
+    def count(self, actor: Actor) -> dict[str, int]:
+        """Live resources of each type."""
+        with self.database.read() as connection:
+            return repository.count_resources(connection, scope(actor, "search"))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot for several calls of this thread: what `read`, `search` … give inside belongs together."""
+        with self.database.read() as connection:
+            yield connection
+
+    # Writing
+
+    def create(self, actor: Actor, kind: str, body: bytes) -> Stored:
+        """A new resource under a new random id. Raises Invalid, Mismatch, TooLarge."""
+        return self.write(actor, [Operation("create", kind, body=body)])[0]
+
+    def update(
+        self, actor: Actor, kind: str, id_: str, body: bytes, *, if_match: int | None = None
+    ) -> Stored:
+        """A new version of ``kind/id_``, its first where there was none. Raises Invalid, Mismatch, VersionConflict."""
+        return self.write(actor, [Operation("update", kind, id_, body, if_match=if_match)])[0]
+
+    def delete(self, actor: Actor, kind: str, id_: str, *, if_match: int | None = None) -> Stored | None:
+        """Leave a tombstone; None where there was nothing to delete."""
+        done = self.write(actor, [Operation("delete", kind, id_, if_match=if_match)])
+        return done[0] if done else None
+
+    def write(self, actor: Actor, operations: Sequence[Operation]) -> list[Stored]:
+        """All ``operations`` in order, together or not at all; what was written, on disk once this returns."""
+        return self.submit(actor, operations).result()
+
+    def submit(self, actor: Actor, operations: Sequence[Operation]) -> Future[list[Stored]]:
+        """`write` without waiting. What is wrong with a body is raised at once, the rest by the future."""
+        ready = [self._ready(actor, operation) for operation in operations]
+
+        def run(transaction: Transaction) -> list[Stored]:
+            done: list[Stored] = []
+            for operation, prepared in zip(operations, ready, strict=True):
+                done += transaction.apply(operation, prepared)
+            return done
+
+        return self.begin(actor, run)
+
+    def transact(self, actor: Actor, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one transaction, shared with other callers' at the database but whole or not at all."""
+        return self.begin(actor, work).result()
+
+    def begin(self, actor: Actor, work: Callable[[Transaction], T]) -> Future[T]:
+        """`transact` without waiting."""
+        context = self.context(actor.tenant)
+
+        def unit(connection: Connection) -> T:
+            return work(Transaction(connection, self.ledger, actor, self._found, _Preparing(self, context)))
+
+        return self.database.submit(unit)
+
+    def prepare(self, actor: Actor, kind: str | None, body: bytes, id_: str | None = None) -> Prepared:
+        """Read and check ``body`` before any transaction; hand the result to `Transaction.create` or `.update`.
+
+        Raises Invalid, Mismatch, TooLarge.
+        """
+        limit = self.settings.body_limit_bytes
+        return prepare(body, kind, id_, self.context(actor.tenant), limit_bytes=limit)
+
+    def load(self, actor: Actor, lines: Iterable[bytes], **options: object) -> Loader:
+        """Take in resources in bulk, one JSON text each; iterate over the Loader, or call its ``run``. See `loader`."""
+        from xinglin.records.loader import Loader
+
+        return Loader(self, actor, lines, **options)  # type: ignore[arg-type]
+
+    # The site
+
+    def context(self, tenant: int) -> IndexContext:
+        """What index rows depend on beside the resource: the site's time zone and its own base addresses."""
+        found = self._tenants.get(tenant) or self._tenants[1]
+        base = self.settings.base_url
+        return IndexContext(bases=(base.rstrip("/") + "/",) if base else (), zone=found[1])
+
+    def set_tenant(self, tenant: int, name: str, zone: str) -> None:
+        """Make a tenant or change its name and time zone. Index rows written before keep the zone they were made in."""
+        self.database.write(lambda connection: repository.add_tenant(connection, tenant, name, zone))
+        self._tenants = {**self._tenants, tenant: (name, zone)}
+
+    def _ready(self, actor: Actor, operation: Operation) -> Prepared | None:
+        if operation.body is None or operation.kind not in ("create", "update"):
+            return None
+        return self.prepare(actor, operation.type, operation.body, operation.id or new_id())
+
+    def _found(self, connection: Connection, query: Query, actor: Actor, most: int) -> list[tuple[str, str]]:
+        from xinglin.records.search import find
+
+        return find(connection, scope(actor, "search", query.type), query, most)
+
+
+class _Preparing:
+    """`prepare` for bodies that come to be inside a transaction."""
+
+    __slots__ = ("_context", "_records")
+
+    def __init__(self, records: Records, context: IndexContext) -> None:
+        self._records = records
+        self._context = context
+
+    def __call__(self, body: bytes, kind: str, id_: str) -> Prepared:
+        return prepare(body, kind, id_, self._context, limit_bytes=self._records.settings.body_limit_bytes)
+
+
+def open_records(url: str, settings: Settings | None = None, *, key: str | None = None) -> Records:
+    """The record at a database address, made where it is not there yet; see `open_database`."""
+    return Records(open_database(url, key=key), settings)
+
+
+__all__ = ["Records", "open_records", "prepare_parsed"]

@@ -1,0 +1,99 @@
+"""Versions into the tables: what is there goes to history, the new one takes its place, index rows follow.
+
+Runs inside a write transaction and takes a batch of one or of thousands the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xinglin.kernel.database import Connection
+from xinglin.records import repository
+from xinglin.records.bodies import compress
+from xinglin.records.identity import Ledger
+from xinglin.records.identity.repository import lock_entities
+from xinglin.records.index.rows import INDEX_VERSION, IndexRows
+from xinglin.records.repository import DELETED, LIVE, Current
+from xinglin.records.rows import repository as rows_repository
+from xinglin.records.stored import Method, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version about to be written: over ``current`` (None: the first one). ``body`` has no id and meta of ours yet.
+
+    ``body`` None is a deletion.
+    """
+
+    type: str
+    id: str
+    rid: int
+    method: Method
+    body: bytes | None
+    rows: IndexRows | None
+    current: Current | None
+
+
+def look_up(
+    connection: Connection, ledger: Ledger, tenant: int, names: Sequence[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], int], dict[int, Current]]:
+    """rid of each ``(type, id)`` and the current version of those that have one, locked against other writers."""
+    known = ledger.entities(connection, tenant, names)
+    lock_entities(connection, tenant, names)
+    rids = {name: known[name] for name in names}
+    return rids, repository.current(connection, tenant, list(rids.values()))
+
+
+def write_versions(
+    connection: Connection, ledger: Ledger, tenant: int, versions: Sequence[Version]
+) -> list[Stored]:
+    """Write ``versions``, no two of the same resource, as part of the running transaction."""
+    from xinglin.standards.fhir.edit import with_meta
+
+    tx, at_us = ledger.transaction(connection, tenant)
+    updated = instant_text(at_us)
+    before = [version.rid for version in versions if version.current is not None]
+    if before:
+        repository.supersede(connection, tenant, before, at_us)
+        rows_repository.delete(connection, tenant, before)
+    batch = rows_repository.resolve(
+        connection, ledger, tenant, [(version.rid, version.rows or IndexRows()) for version in versions]
+    )
+    new: list[tuple[Any, ...]] = []
+    later: list[tuple[Any, ...]] = []
+    done: list[Stored] = []
+    for version, patient in zip(versions, batch.patients, strict=True):
+        number = version.current.version + 1 if version.current else 1
+        body, frame = b"", None
+        if version.body is not None:
+            body = with_meta(version.body, version.id, number, updated)
+            frame = compress(body)
+        deleted = version.body is None
+        row = (
+            version.rid, tenant, version.type, version.id, number, tx, at_us, DELETED if deleted else LIVE,
+            version.method, patient, INDEX_VERSION, frame,
+        )  # fmt: skip
+        (new if version.current is None else later).append(row)
+        again = version.current is not None and version.current.state == LIVE
+        outcome = "deleted" if deleted else "updated" if again else "created"
+        done.append(
+            Stored(version.type, version.id, number, at_us, deleted, version.method, body, outcome)  # type: ignore[arg-type]
+        )
+    repository.insert(connection, new)
+    if later:
+        repository.replace(connection, later)
+    rows_repository.insert(connection, batch)
+    return done
+
+
+def instant_text(at_us: int) -> str:
+    """A FHIR instant in UTC with milliseconds.
+
+    >>> instant_text(1_709_208_005_123_000)
+    '2024-02-29T12:00:05.123Z'
+    """
+    from xinglin.records.stored import instant
+
+    return instant(at_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
