@@ -1,4 +1,4 @@
-"""How large a search may be. Each bound is a setting, and named in the message when it is passed."""
+"""How large a search may be. Each bound is named in the message when it is passed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one search; a count over ``count_max`` is lowered to it, every other bound is an error
-    when passed.
+    """Bounds of one search, named as the settings are.
 
-    ``parameters``: name=value pairs in all; ``values``: values joined by commas in one;
-    ``value_length``: characters of one value; ``chain_depth``: references followed by ``a.b.c`` and
-    ``_has`` together; ``includes``: ``_include`` and
-    ``_revinclude`` together; ``sort_keys`` and ``elements``: names in ``_sort`` and ``_elements``.
+    A ``_count`` over ``page_size_max`` is lowered to it; every other bound is an error when passed.
+
+    ``parameter_limit``: name=value pairs in all; ``value_limit``: values joined by commas in one;
+    ``pattern_limit``: characters of one value; ``chain_depth``: references followed by ``a.b.c`` and
+    ``_has`` together; ``chain_branches``: types that the chains of one search may lead through where no
+    type is named; ``includes``: ``_include`` and ``_revinclude`` together; ``sort_keys`` and
+    ``elements``: names in ``_sort`` and
+    ``_elements``.
     """
 
-    count_default: int = 20
-    count_max: int = 1000
-    parameters: int = 100
-    values: int = 500
-    value_length: int = 1000
-    chain_depth: int = 5
+    page_size: int = 20
+    page_size_max: int = 1000
+    parameter_limit: int = 100
+    value_limit: int = 500
+    pattern_limit: int = 256
+    chain_depth: int = 8
+    chain_branches: int = 500
     includes: int = 30
     sort_keys: int = 5
     elements: int = 200
