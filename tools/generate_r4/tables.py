@@ -88,7 +88,7 @@ class Single:
         self.shapes = shapes
 
     def __call__(self, base: str, kind: str, expression: str) -> bool:
-        if kind in ("quantity", "composite", "special", "string") and kind != "string":
+        if kind in ("quantity", "composite", "special", "string"):
             return False
         branches = split_union(expression)
         if len(branches) != 1:
