@@ -1,0 +1,1 @@
+"""The server: the record over HTTP at ``/fhir``, the pages at ``/``, ``/health`` and ``/ready``."""

@@ -1,0 +1,96 @@
+"""The whole server as one ASGI application: the record at ``/fhir``, health, and the pages at every other address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from xinglin.apps.api.endpoint import Endpoint
+from xinglin.apps.api.guard import Guard
+from xinglin.apps.web.site import site
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import logger
+from xinglin.kernel.settings import Settings
+from xinglin.records.api import Api
+from xinglin.records.errors import NotFound
+from xinglin.trust import Actor, local_system
+
+if TYPE_CHECKING:
+    from xinglin.records.service import Records
+
+
+class App:
+    """Sends each request to the record or to the rest; the record first, because it is asked most."""
+
+    def __init__(self, endpoint: Endpoint, others: ASGIApp) -> None:
+        self.endpoint = endpoint
+        self.others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: bytes = scope.get("raw_path") or scope["path"].encode()
+            if path.startswith(b"/fhir") and path[5:6] in (b"/", b""):
+                await self.endpoint(scope, receive, send)
+                return
+        await self.others(scope, receive, send)
+
+    def close(self) -> None:
+        """Let what is held beside the record go."""
+        self.endpoint.close()
+
+
+def create_app(
+    records: Records, settings: Settings, *, guard: Guard | None = None, actor: Actor | None = None
+) -> App:
+    """The application over an open record. ``guard`` decides under which names it may be addressed."""
+    guard = guard or Guard(settings.base_url)
+    endpoint = Endpoint(Api(records, settings), settings, guard, actor or local_system())
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+    def ready(request: Request) -> Response:
+        try:
+            records.read(local_system(), "Patient", "-")
+        except NotFound:
+            pass  # the database has answered
+        except XinglinError as error:
+            return JSONResponse({"status": "unavailable", "reason": error.say()}, 503)
+        return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        logger("api").error("unexpected", error=error)
+        return PlainTextResponse("Internal error", 500)
+
+    others = Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/ready", ready),
+            Mount("/", _Pages(guard, site())),
+        ],
+        exception_handlers={500: unexpected, Exception: unexpected},
+    )
+    return App(endpoint, others)
+
+
+class _Pages:
+    """The pages, for hosts that are ours and addresses that a file system can hold."""
+
+    def __init__(self, guard: Guard, pages: ASGIApp) -> None:
+        self._guard = guard
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        path: str = scope["path"]
+        refused: Response | None = None
+        if self._guard.base(host, scope["scheme"]) is None:
+            refused = PlainTextResponse("This server is not addressed under that name.", 421)
+        elif "\0" in path or any(len(part.encode("utf-8", "replace")) > 255 for part in path.split("/")):
+            refused = PlainTextResponse("Not found", 404)
+        await (refused or self._pages)(scope, receive, send)

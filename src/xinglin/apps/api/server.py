@@ -1,0 +1,136 @@
+"""Start the server: bind, say where, serve until told to stop, finish what was begun."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from xinglin.apps.api.guard import is_loopback
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from xinglin.records.service import Records
+
+GRACE_S = 10
+"""How long requests in progress may take to finish once a stop is asked for."""
+
+
+class ServeError(XinglinError):
+    """The server cannot be started as asked."""
+
+    status: ClassVar[int] = 400
+    issue: ClassVar[str] = "invalid"
+
+
+def check_bind(host: str) -> None:
+    """Raises ServeError for an address that other machines reach: there is no sign-in yet to let them in by."""
+    if not is_loopback(host):
+        raise ServeError("apps.serve-not-loopback", host=host)
+
+
+def serve(
+    database_url: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    settings: Settings | None = None,
+    records: Records | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a record until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    database_url, host, port :
+        Override those of ``settings``; port 0 takes a free one.
+    records : Records, optional
+        An open record to serve instead of opening ``database_url``; it stays open afterwards.
+    ready : callable, optional
+        Told the address once the server accepts requests; by default it is printed.
+
+    Raises
+    ------
+    ServeError
+        A bind that other machines reach, or an address that is taken.
+    """
+    from dataclasses import replace
+
+    settings = settings or Settings()
+    settings = replace(
+        settings,
+        database=database_url or settings.database,
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+    )
+    check_bind(settings.host)
+    listener = _listen(settings.host, settings.port)
+    try:
+        from xinglin.apps.assemble import open_record
+
+        own = None
+        if records is None:
+            own = records = open_record(settings)
+        try:
+            _run(records, settings, listener, ready or _print)
+        finally:
+            if own is not None:
+                own.close()
+    finally:
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a taken port is told before the database is opened."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+    except OSError as error:
+        listener.close()
+        raise ServeError("apps.serve-taken", host=host, port=port) from error
+    return listener
+
+
+def _print(address: str) -> None:
+    print(address, flush=True)
+
+
+def _run(records: Records, settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    import uvicorn
+
+    from xinglin.apps.api.app import create_app
+    from xinglin.apps.api.protocol import Protocol
+
+    app = create_app(records, settings)
+    bound = listener.getsockname()[1]
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = settings.base_url or f"http://{shown}:{bound}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready(address)
+
+    config = uvicorn.Config(
+        app,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=30,
+        backlog=512,
+    )
+    try:
+        Server(config).run(sockets=[listener])
+    finally:
+        app.close()

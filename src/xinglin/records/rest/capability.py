@@ -1,0 +1,129 @@
+"""``/metadata``: the CapabilityStatement, made from the tables that the server itself works by.
+
+Source: HL7 FHIR R4, http.html#capabilities, capabilitystatement.html.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from xinglin import __version__
+from xinglin.kernel.clock import now
+from xinglin.records.rest.conditional import instant_text
+from xinglin.records.rest.negotiate import PATCH
+from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
+from xinglin.standards.fhir.r4.compartments import COMPARTMENTS
+from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
+from xinglin.standards.fhir.search.grammar import _REFUSED as REFUSED
+
+INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+OPERATIONS = {"validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
+TYPE_OPERATIONS = {"Patient": {"everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}}
+
+
+def searchable(type_: str) -> dict[str, SearchParameter]:
+    """The search parameters of a type that are answered."""
+    return {
+        name: parameter
+        for name, parameter in sorted(parameters_of(type_).items())
+        if name not in REFUSED and parameter.type != "special"
+    }
+
+
+@cache
+def statement(base: str) -> bytes:
+    """The CapabilityStatement of a server at ``base``, made once for each address it is reached under."""
+    backward = _backward()
+    resource: dict[str, Any] = {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _started(),
+        "kind": "instance",
+        "software": {"name": "Xinglin", "version": __version__},
+        "implementation": {"description": "Xinglin (杏林)", "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["json", "application/fhir+json"],
+        "patchFormat": [PATCH],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"cors": False},
+                "resource": [_resource(type_, backward) for type_ in sorted(RESOURCE_TYPES - {"Parameters"})],
+                "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+                "searchParam": _parameters("Resource"),
+                "operation": _operations(OPERATIONS),
+                "compartment": [
+                    f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}"
+                    for name in sorted(COMPARTMENTS)
+                ],
+            }
+        ],
+    }
+    return msgspec.json.encode(resource)
+
+
+@cache
+def _started() -> str:
+    return instant_text(now())
+
+
+def _resource(type_: str, backward: dict[str, list[str]]) -> dict[str, Any]:
+    forward = [
+        f"{type_}:{name}" for name, parameter in searchable(type_).items() if parameter.type == "reference"
+    ]
+    found: dict[str, Any] = {
+        "type": type_,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
+        "referencePolicy": ["literal", "logical", "local"],
+        "searchInclude": ["*", *forward],
+        "searchRevInclude": ["*", *backward[type_]] if backward[type_] else ["*"],
+        "searchParam": _parameters(type_),
+        "operation": _operations({**OPERATIONS, **TYPE_OPERATIONS.get(type_, {})}),
+    }
+    return found
+
+
+def _backward() -> dict[str, list[str]]:
+    """For each type the reference parameters that name it as a target (not those that may point to anything)."""
+    found: dict[str, list[str]] = defaultdict(list)
+    everything = len(RESOURCE_TYPES) - 10
+    for type_ in sorted(RESOURCE_TYPES):
+        for name, parameter in searchable(type_).items():
+            if parameter.type == "reference" and len(parameter.targets) < everything:
+                for target in parameter.targets:
+                    found[target].append(f"{type_}:{name}")
+    return found
+
+
+def _parameters(type_: str) -> list[dict[str, str]]:
+    return [
+        {"name": name, "definition": parameter.url, "type": parameter.type}
+        for name, parameter in searchable(type_).items()
+    ]
+
+
+def _operations(operations: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "definition": url} for name, url in operations.items()]

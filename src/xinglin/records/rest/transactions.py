@@ -1,0 +1,428 @@
+"""batch and transaction: every entry is a request of its own; a transaction's writes are one.
+
+A transaction goes so: every entry becomes a write; what conditions name is looked up; ids are given to what will be made;
+links between entries are rewritten; every body is checked; then all is written in one unit. What was looked up is looked at
+again inside the unit (`_Step.run`): had another writer come in between, the unit is undone and the transaction done again.
+
+Source: HL7 FHIR R4, http.html §3.1.0.11.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from xinglin.kernel.clock import now
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.ids import new_id
+from xinglin.records.errors import NotFound
+from xinglin.records.rest import writes
+from xinglin.records.rest.bundles import (
+    Entry,
+    below_base,
+    bundle_bytes,
+    check_full_urls,
+    check_targets,
+    conditional_references,
+    entry_bytes,
+    in_order,
+    read_bundle,
+    resolve_links,
+)
+from xinglin.records.rest.conditional import instant_text, version_of
+from xinglin.records.rest.edge import Edge, json_answer, known_type
+from xinglin.records.rest.errors import (
+    AtEntry,
+    BadValue,
+    Malformed,
+    MultipleMatches,
+    NotUnderstood,
+    PreconditionFailed,
+    RestError,
+)
+from xinglin.records.rest.exchange import Answer, Pending, Request
+from xinglin.records.rest.lexemes import loads
+from xinglin.records.rest.negotiate import PATCH
+from xinglin.records.rest.outcome import issues_of, outcome
+from xinglin.records.rest.writes import Write
+from xinglin.records.stored import Operation, Stored
+from xinglin.records.transaction import Transaction
+from xinglin.standards.fhir.search.query import Query
+
+Answering = Callable[[Request], Answer | Pending]
+ATTEMPTS = 5
+
+
+def bundle(edge: Edge, request: Request, answering: Answering) -> Answer:
+    """``POST [base]`` with a batch or a transaction. ``answering`` is how a request by itself would be answered.
+
+    Waits for the writer: to be called in a thread.
+    """
+    sent = read_bundle(request.body, most=edge.settings.bundle_limit)
+    parts = (
+        [(entry, _guarded(entry, lambda e: _request(request, e), entry)) for entry in sent.entries]
+        if sent.kind == "transaction"
+        else []
+    )
+    if sent.kind == "transaction":
+        entries = _transaction(edge, request, parts, answering)
+    else:
+        entries = _batch(request, sent.entries, answering)
+    body = bundle_bytes(f"{sent.kind}-response", entries, id_=new_id(), updated=instant_text(now()))
+    return json_answer(request, body)
+
+
+def _guarded(entry: Entry, action: Callable[..., Any], *arguments: Any) -> Any:
+    """``action``'s result; its error as that of ``entry``."""
+    try:
+        return action(*arguments)
+    except AtEntry:
+        raise
+    except XinglinError as error:
+        raise AtEntry(error, entry.place) from error
+
+
+def _request(request: Request, entry: Entry) -> Request:
+    """The request that an entry stands for. Raises BadValue for an address elsewhere."""
+    target = below_base(entry.url, request.base)
+    if target is None:
+        raise BadValue("records.rest-entry-elsewhere", expression=f"{entry.place}.request.url")
+    path, query = target
+    if not path and entry.method == "POST":
+        raise NotUnderstood("records.rest-entry-nested", expression=f"{entry.place}.request.url")
+    headers = {
+        name: value
+        for name, value in (
+            ("if-match", entry.if_match),
+            ("if-none-match", entry.if_none_match),
+            ("if-modified-since", entry.if_modified_since),
+            ("if-none-exist", entry.if_none_exist),
+        )
+        if value is not None
+    }
+    body = entry.resource or b""
+    if entry.method == "PATCH":
+        headers["content-type"] = PATCH
+        body = _patch_of(entry)
+    pairs = tuple(p for p in parse_qsl(query, keep_blank_values=True) if p[0] not in ("_format", "_pretty"))
+    return replace(
+        request, method=entry.method, path=path, pairs=pairs, headers=headers, body=body, raw_accepted=False
+    )
+
+
+def _patch_of(entry: Entry) -> bytes:
+    """The JSON Patch that a PATCH entry carries in a Binary."""
+
+    class Carrier(msgspec.Struct):
+        resourceType: str  # noqa: N815
+        contentType: str = ""  # noqa: N815
+        data: str = ""
+
+    try:
+        carrier = msgspec.json.decode(entry.resource or b"", type=Carrier)
+        if carrier.resourceType != "Binary" or carrier.contentType.partition(";")[0] != PATCH:
+            raise NotUnderstood("records.rest-entry-patch", expression=f"{entry.place}.resource")
+        return base64.b64decode(carrier.data, validate=True)
+    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        raise Malformed("records.rest-entry-patch", expression=f"{entry.place}.resource") from error
+
+
+def _batch(request: Request, entries: Sequence[Entry], answering: Answering) -> list[bytes]:
+    """Each entry by itself; the writes of one kind are queued together, so that they share commits."""
+    found: dict[int, bytes] = {}
+    waiting: list[tuple[Entry, Pending, Future[Any]]] = []
+    rank: str | None = None
+
+    def settle() -> None:
+        for entry, pending, future in waiting:
+            found[entry.index] = _of_batch(request, entry, partial(_finished, pending, future))
+        waiting.clear()
+
+    for entry in in_order(entries):
+        if entry.method != rank:
+            settle()
+            rank = entry.method
+        queued: list[Pending] = []
+
+        def first(entry: Entry = entry, queued: list[Pending] = queued) -> Answer | None:
+            answer = answering(_request(request, entry))
+            if isinstance(answer, Pending):
+                queued.append(answer)
+                return None
+            return answer
+
+        made = _of_batch(request, entry, first)
+        if queued:
+            waiting.append((entry, queued[0], queued[0].submit()))
+        else:
+            found[entry.index] = made
+    settle()
+    return [found[index] for index in sorted(found)]
+
+
+def _finished(pending: Pending, future: Future[Any]) -> Answer:
+    return pending.finish(future.result())
+
+
+def _of_batch(request: Request, entry: Entry, action: Callable[[], Answer | None]) -> bytes:
+    try:
+        answer = action()
+    except XinglinError as error:
+        issues = issues_of(error, request.language, entry.place)
+        return entry_bytes(None, None, status=_status(error.status), outcome=outcome(issues))
+    return b"" if answer is None else answer_entry(request, answer, entry.method)
+
+
+def answer_entry(request: Request, answer: Answer, method: str) -> bytes:
+    """The entry of a response bundle for one answer."""
+    stored = answer.stored
+    body: bytes | None = answer.body or None
+    told: bytes | None = None
+    if body is not None and body.startswith(b'{"resourceType":"OperationOutcome"'):
+        told, body = body, None
+    if body is not None and stored is not None and method in ("POST", "PUT", "PATCH"):
+        # As in a transaction: what was just sent comes back only where it is asked for.
+        body = body if request.prefer.returning == "representation" else None
+    written = stored is not None and stored.version > 0
+    return entry_bytes(
+        f"{request.base}/{stored.type}/{stored.id}" if stored is not None and not stored.deleted else None,
+        body,
+        status=_status(answer.status),
+        location=f"{stored.type}/{stored.id}/_history/{stored.version}"
+        if stored is not None and method in ("POST", "PUT", "PATCH")
+        else None,
+        etag=answer.header(b"etag"),
+        last_modified=instant_text(stored.updated) if stored is not None and written else None,
+        outcome=told,
+    )
+
+
+def _status(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"
+
+
+class _Raced(RestError):
+    """Another writer changed what a condition of this transaction names, between looking and writing."""
+
+    status = 409
+    issue = "conflict"
+
+
+@dataclass(slots=True)
+class _Step:
+    """One entry on its way.
+
+    ``condition`` and ``found``: what it is conditional on, and the id that this named when looked up. ``id``: of the
+    resource that will be written, or that is there already.
+    """
+
+    entry: Entry
+    request: Request
+    type: str
+    id: str | None = None
+    condition: Query | None = None
+    found: str | None = None
+    write: Write | None = None
+
+    def run(self, transaction: Transaction) -> Stored | None:
+        """Make the change inside the transaction. Raises _Raced where the condition now names another resource."""
+        assert self.write is not None
+        if self.condition is not None:
+            matches = transaction.find(self.condition)
+            if len(matches) > 1:
+                raise MultipleMatches("records.rest-several", type=self.type)
+            if (matches[0][1] if matches else None) != self.found:
+                raise _Raced("records.rest-raced", expression=self.entry.place)
+            if self.entry.method == "POST" and self.found is not None:
+                return transaction.read(self.type, self.found)
+            if self.found is None and self.entry.method == "DELETE":
+                return None
+        operation = replace(self.write.operation, where=None, id=self.id)
+        done = transaction.apply(operation, self.write.prepared)
+        return done[0] if done else None
+
+
+def _transaction(
+    edge: Edge, request: Request, parts: Sequence[tuple[Entry, Request]], answering: Answering
+) -> list[bytes]:
+    check_full_urls(entry for entry, _ in parts)
+    by_index = {entry.index: asked for entry, asked in parts}
+    ordered = in_order([entry for entry, _ in parts])
+    writing = [entry for entry in ordered if _writes(entry, by_index[entry.index])]
+    found: dict[int, bytes] = {}
+    if writing:
+        steps, stored = _written(edge, request, [(entry, by_index[entry.index]) for entry in writing])
+        for step, one in zip(steps, stored, strict=True):
+            assert step.write is not None
+            answer = writes.answer(step.request, step.write, one)
+            found[step.entry.index] = answer_entry(request, answer, step.entry.method)
+    for entry in ordered:
+        if entry.index not in found:
+            found[entry.index] = _of_batch(
+                request, entry, lambda e=entry: _waited(answering(by_index[e.index]))
+            )
+    return [found[index] for index in sorted(found)]
+
+
+def _waited(answering: Answering, asked: Request) -> Answer:
+    answer = answering(asked)
+    return answer.wait() if isinstance(answer, Pending) else answer
+
+
+def _written(
+    edge: Edge, request: Request, parts: Sequence[tuple[Entry, Request]]
+) -> tuple[list[_Step], list[Stored | None]]:
+    """All writes of a transaction, made in one unit. Raises AtEntry; then nothing was written."""
+    for attempt in range(ATTEMPTS):
+        steps = _plan(edge, request, parts)
+
+        def work(transaction: Transaction, steps: list[_Step] = steps) -> list[Stored | None]:
+            return [_guarded(step.entry, step.run, transaction) for step in steps]
+
+        try:
+            return steps, edge.records.transact(request.actor, work)
+        except AtEntry as error:
+            if not isinstance(error.error, _Raced) or attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError
+
+
+def _writes(entry: Entry, asked: Request) -> bool:
+    if entry.method in ("GET", "HEAD"):
+        return False
+    if entry.method == "POST" and asked.path[-1] == "_search":
+        return False
+    if any(part.startswith("$") for part in asked.path):
+        raise AtEntry(
+            NotUnderstood("records.rest-entry-operation", expression=f"{entry.place}.request.url"),
+            entry.place,
+        )
+    return True
+
+
+def _plan(edge: Edge, request: Request, parts: Sequence[tuple[Entry, Request]]) -> list[_Step]:
+    """Ids for all, links rewritten, bodies checked. Raises AtEntry, naming the entry."""
+    steps = [_guarded(entry, _step, edge, entry, asked) for entry, asked in parts]
+    places: dict[str, str] = {}
+    for step in steps:
+        if step.entry.full_url and step.id and step.entry.method in ("POST", "PUT", "PATCH"):
+            places[step.entry.full_url] = f"{step.type}/{step.id}"
+    _check_conditions(steps)
+    check_targets((step.entry, step.type, step.id) for step in steps if step.id)
+    for step in steps:
+        if step.entry.method in ("POST", "PUT"):
+            _guarded(step.entry, _rewrite, edge, request, step, places)
+    for step in steps:
+        step.write = _guarded(step.entry, _write, edge, step)
+    return steps
+
+
+def _step(edge: Edge, entry: Entry, asked: Request) -> _Step:
+    """The entry with what it will write: a known id, what its condition names, or a new id."""
+    path, method = asked.path, entry.method
+    if not (len(path) == 1 or (len(path) == 2 and method != "POST")):
+        raise BadValue("records.rest-entry-address", expression=f"{entry.place}.request.url")
+    step = _Step(entry, asked, known_type(path[0]))
+    if len(path) == 2:
+        step.id = path[1]
+        return step
+    if method != "POST":
+        step.condition = writes.condition_of_url(edge, asked, step.type)
+    elif entry.if_none_exist is not None:
+        step.condition = writes.condition(edge, asked, step.type, entry.if_none_exist, "ifNoneExist")
+    if step.condition is not None:
+        step.found = _named(edge, asked, step.condition)
+    step.id = step.found
+    if step.id is None and method == "POST":
+        step.id = new_id()
+    elif step.id is None and method == "PUT":
+        # Given here rather than by the store, so that links to it can be rewritten.
+        step.id = _own_id(asked.body) or new_id()
+    elif step.id is None and method == "PATCH":
+        raise NotFound("records.no-match", type=step.type)
+    return step
+
+
+def _check_conditions(steps: Sequence[_Step]) -> None:
+    """Raises AtEntry where two entries have one condition: the second would meet what the first has made."""
+    seen: set[Query] = set()
+    for step in steps:
+        if step.condition in seen:
+            error = Malformed("records.rest-entry-condition", expression=step.entry.place, type=step.type)
+            raise AtEntry(error, step.entry.place)
+        if step.condition is not None:
+            seen.add(step.condition)
+
+
+def _own_id(body: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(body, type=writes.Identity).id
+    except msgspec.DecodeError:
+        return None  # the check of the body says what is wrong with it
+
+
+def _named(edge: Edge, request: Request, condition: Query) -> str | None:
+    """The id of the one resource that meets ``condition``, None for none. Raises MultipleMatches."""
+    page = edge.records.search(request.actor, replace(condition, count=2))
+    matches = [entry.stored.id for entry in page.entries if entry.mode == "match"]
+    if len(matches) > 1:
+        raise MultipleMatches("records.rest-several", type=condition.type)
+    return matches[0] if matches else None
+
+
+def _rewrite(edge: Edge, request: Request, step: _Step, places: dict[str, str]) -> None:
+    body = step.request.body
+    if b"?" in body or b"\\u003" in body:
+        try:
+            conditional = conditional_references(loads(body, what="resource"))
+        except Malformed:
+            conditional = set()  # the check of the body says what is wrong with it
+        for reference in sorted(conditional):
+            if reference not in places:
+                places[reference] = _referred(edge, request, reference)
+    try:
+        body = resolve_links(body, places, step.entry.full_url)
+    except Malformed:
+        return
+    step.request = replace(step.request, body=body)
+
+
+def _referred(edge: Edge, request: Request, reference: str) -> str:
+    """``Type/id`` of a conditional reference. Raises PreconditionFailed (none) or MultipleMatches."""
+    type_, _, query = reference.partition("?")
+    condition = writes.condition(edge, request, known_type(type_), query, "reference")
+    found = _named(edge, request, condition)
+    if found is None:
+        raise PreconditionFailed("records.rest-reference-none", type=type_)
+    return f"{type_}/{found}"
+
+
+def _write(edge: Edge, step: _Step) -> Write:
+    """The entry as a write, its body checked."""
+    request, method = step.request, step.entry.method
+    if method == "POST":
+        return writes.create(edge, request, step.type, step.id)
+    if method == "PATCH":
+        return writes.patch(edge, request, step.type, step.id)
+    if method == "DELETE":
+        return writes.delete(edge, request, step.type, step.id)
+    if len(request.path) == 2:
+        return writes.update(edge, request, step.type, request.path[1])
+    checked = writes.check(request.body, step.type)
+    assert step.id is not None
+    if checked.resource.id not in (None, step.id):
+        raise BadValue("records.rest-id-other", expression=f"{step.type}.id", id=step.id)
+    prepared, warnings = writes.ready(edge, request, checked, step.id)
+    operation = Operation(
+        "update", step.type, id=step.id, if_match=version_of(request.headers.get("if-match"))
+    )
+    return Write(operation, prepared, warnings)

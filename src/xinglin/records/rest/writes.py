@@ -1,0 +1,236 @@
+"""create, update, patch and delete, plain and conditional: each becomes one Operation, checked in the write transaction.
+
+Source: HL7 FHIR R4, http.html §3.1.0.5–8 (contention, update, patch, delete), §3.1.0.8.1 (conditional create).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from xinglin.kernel.ids import new_id
+from xinglin.records.errors import TooLarge
+from xinglin.records.prepared import Prepared, prepare_parsed
+from xinglin.records.rest.conditional import tags, version_of
+from xinglin.records.rest.edge import Edge, json_answer, located, told, version_headers
+from xinglin.records.rest.errors import BadValue, Malformed, PreconditionFailed, Unprocessable
+from xinglin.records.rest.exchange import Answer, Pending, Request
+from xinglin.records.rest.negotiate import PATCH, check_sent
+from xinglin.records.rest.outcome import findings_as_issues, outcome
+from xinglin.records.rest.patch import apply, read_patch
+from xinglin.records.stored import Operation, Stored
+from xinglin.standards.fhir.errors import Invalid
+from xinglin.standards.fhir.search.query import Query
+
+if TYPE_CHECKING:
+    from xinglin.standards.fhir.findings import Finding
+    from xinglin.standards.fhir.r4.model import ResourceBase
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change ready to be made: the operation, its body read and checked, and warnings that do not stop it."""
+
+    operation: Operation
+    prepared: Prepared | None = None
+    warnings: tuple[Finding, ...] = ()
+
+
+def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> Write:
+    """``POST [type]``; If-None-Exist makes it conditional. An id in the body is passed over: the server gives one."""
+    check_sent(request.headers.get("content-type"))
+    given = request.headers.get("if-none-exist")
+    where = condition(edge, request, type_, given, "If-None-Exist") if given is not None else None
+    id_ = id_ or new_id()
+    prepared, warnings = ready(edge, request, check(request.body, type_), id_)
+    return Write(Operation("create", type_, id=id_, where=where), prepared, warnings)
+
+
+def update(edge: Edge, request: Request, type_: str, id_: str) -> Write:
+    """``PUT [type]/[id]``; makes the resource where there is none (update as create). If-Match and If-None-Match: ``*``."""
+    check_sent(request.headers.get("content-type"))
+    checked = check(request.body, type_)
+    own = checked.resource.id
+    if own is None:
+        raise BadValue("records.rest-id-missing", expression=f"{type_}.id", id=id_)
+    if own != id_:
+        raise BadValue("records.rest-id-other", expression=f"{type_}.id", id=id_)
+    absent = "*" in tags(request.headers.get("if-none-match", ""))
+    prepared, warnings = ready(edge, request, checked, id_)
+    operation = Operation("update", type_, id=id_, if_match=_if_match(request), if_absent=absent)
+    return Write(operation, prepared, warnings)
+
+
+def update_where(edge: Edge, request: Request, type_: str) -> Write:
+    """``PUT [type]?…``: the one that matches, or a new one (with the body's id, if it has one)."""
+    check_sent(request.headers.get("content-type"))
+    where = condition_of_url(edge, request, type_)
+    checked = check(request.body, type_)
+    own = checked.resource.id
+    prepared, warnings = ready(edge, request, checked, own or new_id())
+    return Write(
+        Operation("update", type_, id=own, where=where, if_match=_if_match(request)), prepared, warnings
+    )
+
+
+def patch(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
+    """``PATCH [type]/[id]`` or ``PATCH [type]?…`` with a JSON Patch, applied to the body as it is in the transaction."""
+    sent = request.headers.get("content-type")
+    if sent is None:
+        raise BadValue("records.rest-patch-media", media=PATCH)
+    check_sent(sent, taken=(PATCH,))
+    document = read_patch(request.body)
+    where = None if id_ is not None else condition_of_url(edge, request, type_)
+
+    def edit(body: bytes) -> bytes:
+        patched = apply(document, body)
+        if len(patched) > edge.settings.body_limit_bytes:
+            raise TooLarge("records.rest-body-limit", most=edge.settings.body_limit_bytes)
+        before = msgspec.json.decode(body, type=Identity).id
+        try:
+            own = check(patched, type_).resource.id
+        except Invalid as error:
+            raise _PatchedInvalid(error) from error
+        except BadValue as error:
+            raise Unprocessable("records.rest-patch-id", expression="resourceType") from error
+        if own != before:
+            raise Unprocessable("records.rest-patch-id", expression=f"{type_}.id")
+        return patched
+
+    return Write(Operation("patch", type_, id=id_, patch=edit, where=where, if_match=_if_match(request)))
+
+
+def delete(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
+    """``DELETE [type]/[id]`` or ``DELETE [type]?…`` (several matches: 412)."""
+    where = None if id_ is not None else condition_of_url(edge, request, type_)
+    return Write(Operation("delete", type_, id=id_, where=where, if_match=_if_match(request)))
+
+
+def pending(edge: Edge, request: Request, write: Write) -> Pending:
+    """The write, queued when asked for, and its answer."""
+    records, actor = edge.records, request.actor
+    return Pending(
+        lambda: records.begin(actor, lambda transaction: transaction.apply(write.operation, write.prepared)),
+        lambda stored: answer(request, write, stored[0] if stored else None),
+    )
+
+
+def answer(request: Request, write: Write, stored: Stored | None) -> Answer:
+    """Status, headers and body of a write, as ``Prefer: return`` asks."""
+    operation = write.operation
+    if operation.kind == "delete":
+        return _deleted(request, stored)
+    if stored is None:
+        raise PreconditionFailed("records.rest-no-match", type=operation.type)
+    created = stored.outcome == "created"
+    headers = [*version_headers(stored), (b"location", located(request, stored).encode())]
+    status = 201 if created else 200
+    returning = request.prefer.returning
+    if returning == "minimal":
+        return Answer(status, headers, stored=stored)
+    if returning == "OperationOutcome":
+        if write.warnings:
+            body = outcome(findings_as_issues(write.warnings, request.language))
+            return json_answer(request, body, status=status, headers=headers, stored=stored)
+        place = f"{stored.type}/{stored.id}"
+        return told(
+            request,
+            f"rest-{stored.outcome}",
+            status=status,
+            headers=headers,
+            place=place,
+            version=stored.version,
+        )
+    return json_answer(request, stored.body, status=status, headers=headers, stored=stored)
+
+
+def _deleted(request: Request, stored: Stored | None) -> Answer:
+    headers = version_headers(stored) if stored is not None and stored.version else []
+    if request.prefer.returning == "OperationOutcome":
+        key = "rest-deleted" if stored is not None and stored.outcome == "deleted" else "rest-nothing-deleted"
+        return told(request, key, headers=headers)
+    return Answer(204, headers[:1], stored=stored)
+
+
+def condition_of_url(edge: Edge, request: Request, type_: str) -> Query:
+    """The condition of a conditional update, patch or delete. Raises PreconditionFailed where it would select all."""
+    if not request.pairs:
+        raise PreconditionFailed("records.rest-condition-empty", type=type_)
+    return _condition(edge, request, type_, request.pairs)
+
+
+def condition(edge: Edge, request: Request, type_: str, text: str, header: str) -> Query:
+    """The condition that If-None-Exist holds, as a query string or a whole address."""
+    query = text.rpartition("?")[2].strip()
+    pairs = tuple(parse_qsl(query, keep_blank_values=True))
+    if not pairs:
+        raise Malformed("records.rest-condition-form", header=header)
+    return _condition(edge, request, type_, pairs)
+
+
+def _condition(edge: Edge, request: Request, type_: str, pairs: tuple[tuple[str, str], ...]) -> Query:
+    # Always strict: a condition of which a part was passed over would name another resource than was meant.
+    query = edge.query(request, type_, pairs, strict=True)
+    if not query.criteria:
+        raise PreconditionFailed("records.rest-condition-empty", type=type_)
+    return query
+
+
+class Identity(msgspec.Struct):
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A body that has passed tiers 1 and 2: the resource, its minified text, and what is worth a warning."""
+
+    resource: ResourceBase
+    small: bytes
+    warnings: tuple[Finding, ...]
+
+
+def check(body: bytes, type_: str) -> Checked:
+    """Tiers 1 and 2 on a body that must be a ``type_``. Raises Invalid (400), BrokenRule (422), BadValue."""
+    from xinglin.standards.fhir.validate import tier2
+
+    from xinglin.standards.fhir.parse import parse_minified
+
+    if not body:
+        raise Malformed("records.rest-empty-body", type=type_)
+    resource, small = parse_minified(body)
+    own = type(resource).__name__
+    if own != type_:
+        raise BadValue("records.rest-other-type", expression="resourceType", type=type_, own=own)
+    findings = tier2(resource)
+    if any(finding.is_error for finding in findings):
+        raise BrokenRule(findings)
+    return Checked(resource, small, tuple(findings))
+
+
+def ready(edge: Edge, request: Request, checked: Checked, id_: str) -> tuple[Prepared, tuple[Finding, ...]]:
+    """The body with its index rows, to be written as ``id_``. Raises Mismatch for an id that is none."""
+    type_ = type(checked.resource).__name__
+    context = edge.records.context(request.actor.tenant)
+    prepared = prepare_parsed(checked.resource, checked.small, type_, id_, context)
+    return prepared, checked.warnings
+
+
+def _if_match(request: Request) -> int | None:
+    return version_of(request.headers.get("if-match"))
+
+
+class BrokenRule(Invalid):
+    """The body is well formed but breaks an invariant of the standard."""
+
+    status = 422
+
+
+class _PatchedInvalid(Unprocessable):
+    """What the patch would make is no valid resource."""
+
+    def __init__(self, error: Invalid) -> None:
+        super().__init__("records.rest-patch-invalid")
+        self.findings = error.findings
