@@ -181,6 +181,12 @@ class Settings:
         "导入时单个事务 Bundle 的最大字节数：事务须整体成败，故全部读入内存。",
         least=MIB,
     )
+    import_workbook_limit_bytes: int = _is(
+        256 * MIB,
+        "Largest workbook (xlsx, xls, ods), unpacked, that an import takes: it is held in memory.",
+        "导入的工作簿（xlsx、xls、ods）解压后的最大字节数：工作簿须全部读入内存。",
+        least=MIB,
+    )
     import_unpacked_limit_bytes: int = _is(
         100 * 1024 * MIB,
         "Most bytes that one compressed file may unpack to in an import.",

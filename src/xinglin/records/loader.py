@@ -52,6 +52,8 @@ class Progress:
     unchanged: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     rejections: int = 0
+    by_type: dict[str, list[int]] = field(default_factory=dict)
+    """Taken, updated and unchanged of each resource type."""
 
     def add(self, other: Progress) -> None:
         """Add the counts of a further batch; its rejects stay with it."""
@@ -60,6 +62,15 @@ class Progress:
         self.updated += other.updated
         self.unchanged += other.unchanged
         self.rejections += other.rejections
+        for kind, counts in other.by_type.items():
+            self.count(kind, *counts)
+
+    def count(self, kind: str, taken: int, updated: int, unchanged: int) -> None:
+        """Count resources of a type."""
+        sums = self.by_type.setdefault(kind, [0, 0, 0])
+        sums[0] += taken
+        sums[1] += updated
+        sums[2] += unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,30 +201,56 @@ class Loader:
             self._write(batch[:middle], progress)
             self._write(batch[middle:], progress)
             return
-        progress.taken += counts[0]
-        progress.updated += counts[1]
-        progress.unchanged += counts[2]
+        _count(progress, counts)
 
-    def _unit(self, connection: Connection, batch: list[_Line]) -> tuple[int, int, int]:
+    def together(self) -> Progress:
+        """Load all ``lines`` in one transaction, or, where any cannot be taken, none: then every such line is reported.
+
+        No two lines may be of the same resource. Memory grows with their number.
+        """
+        progress = Progress()
+        batch: list[_Line] = []
+        for number, body in enumerate(self._lines, 1):
+            try:
+                batch.append(_Line(number, 0, body, self._prepare(body)))
+            except XinglinError as error:
+                progress.rejected.append(Rejected(number, 0, body, error))
+        progress.rejections = len(progress.rejected)
+        if batch and not progress.rejected:
+            _count(progress, self._records.database.write(lambda connection: self._unit(connection, batch)))
+        return progress
+
+    def _unit(self, connection: Connection, batch: list[_Line]) -> dict[str, list[int]]:
         ledger = self._records.ledger
         names = [(line.prepared.type, line.prepared.id) for line in batch]
         rids, current = look_up(connection, ledger, self._tenant, names)
         versions: list[Version] = []
-        same = updated = 0
+        counts: dict[str, list[int]] = {}
         for line, name in zip(batch, names, strict=True):
             rid, prepared = rids[name], line.prepared
             before = current.get(rid)
+            of_type = counts.setdefault(name[0], [0, 0, 0])
             if before is not None:
                 if unchanged(prepared, before):
-                    same += 1
+                    of_type[2] += 1
                     continue
-                updated += before.state == LIVE
+                of_type[before.state == LIVE] += 1
+            else:
+                of_type[0] += 1
             versions.append(
                 Version(prepared.type, prepared.id, rid, "PUT", prepared.body, prepared.rows, before)
             )
         if versions:
             write_versions(connection, ledger, self._tenant, versions)
-        return len(versions) - updated, updated, same
+        return counts
+
+
+def _count(progress: Progress, counts: dict[str, list[int]]) -> None:
+    for kind, (taken, updated, same) in counts.items():
+        progress.count(kind, taken, updated, same)
+        progress.taken += taken
+        progress.updated += updated
+        progress.unchanged += same
 
 
 def _check_invariants(resource: Any) -> None:

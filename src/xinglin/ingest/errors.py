@@ -1,0 +1,38 @@
+"""What can be wrong with what comes in.
+
+IngestError
+ ├─ SourceError    a file cannot be read, is not of a kind that is taken, or is beyond a bound
+ ├─ MappingError   a mapping file is broken, or names a column or a place that is not there
+ └─ RowError       a row, cell or line cannot become a resource; it is kept beside its reason
+
+Messages name columns, files, lines and bounds; never what a cell holds, which stays in the rejects file.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from xinglin.kernel.errors import XinglinError
+
+
+class IngestError(XinglinError):
+    """Something that comes in cannot be taken."""
+
+    status: ClassVar[int] = 422
+    issue: ClassVar[str] = "processing"
+
+
+class SourceError(IngestError):
+    """A file cannot be read or recognised, or is beyond a bound."""
+
+
+class MappingError(IngestError):
+    """A mapping file is broken or does not fit the table."""
+
+    issue: ClassVar[str] = "invalid"
+
+
+class RowError(IngestError):
+    """A row, cell or line cannot become a resource."""
+
+    issue: ClassVar[str] = "value"
