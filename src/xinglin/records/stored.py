@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -41,7 +41,7 @@ class Stored:
     deleted: bool
     method: Method
     body: bytes
-    outcome: Outcome = "existing"
+    outcome: Outcome = field(default="existing", compare=False)
 
     @property
     def updated(self) -> datetime:

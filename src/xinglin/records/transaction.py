@@ -220,13 +220,12 @@ def unchanged(prepared: Prepared, current: Current) -> bool:
     import msgspec
 
     from xinglin.records.bodies import decompress
-    from xinglin.records.writing import instant_text
-    from xinglin.standards.fhir.edit import with_meta
+    from xinglin.records.writing import instant_text, stamp
 
     if current.state != LIVE or current.body is None:
         return False
     there = decompress(current.body)
-    sent = with_meta(prepared.body, prepared.id, current.version, instant_text(current.updated_us))
+    sent = stamp(prepared.body, prepared.type, prepared.id, current.version, instant_text(current.updated_us))
     if sent == there:
         return True
     if abs(len(sent) - len(there)) > len(there) // 2 + 64:

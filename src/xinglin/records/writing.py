@@ -50,8 +50,6 @@ def write_versions(
     connection: Connection, ledger: Ledger, tenant: int, versions: Sequence[Version]
 ) -> list[Stored]:
     """Write ``versions``, no two of the same resource, as part of the running transaction."""
-    from xinglin.standards.fhir.edit import with_meta
-
     tx, at_us = ledger.transaction(connection, tenant)
     updated = instant_text(at_us)
     before = [version.rid for version in versions if version.current is not None]
@@ -68,7 +66,7 @@ def write_versions(
         number = version.current.version + 1 if version.current else 1
         body, frame = b"", None
         if version.body is not None:
-            body = with_meta(version.body, version.id, number, updated)
+            body = stamp(version.body, version.type, version.id, number, updated)
             frame = compress(body)
         deleted = version.body is None
         row = (
@@ -86,6 +84,22 @@ def write_versions(
         repository.replace(connection, later)
     rows_repository.insert(connection, batch)
     return done
+
+
+def stamp(body: bytes, kind: str, id_: str, version: int, updated: str) -> bytes:
+    """``body`` (minified) with its id, meta.versionId and meta.lastUpdated; all else as it was.
+
+    >>> stamp(b'{"resourceType":"Basic","id":"1"}', "Basic", "1", 2, "2020-01-01T00:00:00.000Z").decode()
+    '{"resourceType":"Basic","id":"1","meta":{"versionId":"2","lastUpdated":"2020-01-01T00:00:00.000Z"}}'
+    """
+    # Most bodies begin so and have no meta of their own: no need to read them (0.5 µs in place of 8).
+    head = f'{{"resourceType":"{kind}","id":"{id_}"'.encode()
+    if body.startswith(head) and b'"meta"' not in body:
+        meta = f',"meta":{{"versionId":"{version}","lastUpdated":"{updated}"}}'.encode()
+        return head + meta + body[len(head) :]
+    from xinglin.standards.fhir.edit import with_meta
+
+    return with_meta(body, id_, str(version), updated)
 
 
 def instant_text(at_us: int) -> str:
