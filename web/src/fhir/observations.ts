@@ -1,6 +1,7 @@
 import { codeOf, conceptKey, hasCode, isEnteredInError, LOINC } from "./codes";
 import { toNumber } from "./decimals";
 import { toTime } from "./dates";
+import { TEST_NAMES } from "./test-names";
 import { formatUnit, normalRange } from "./values";
 import type { CodeableConcept, Observation, ObservationValue } from "./types";
 
@@ -15,6 +16,9 @@ const VITAL_ORDER = [
   ["85354-9", "55284-4"], ["8867-4"], ["9279-1"], ["8310-5", "8331-1", "8328-7"], ["59408-5", "2708-6"], ["29463-7", "3141-9"],
   ["8302-2"], ["39156-5"],
 ];
+
+/** Tests of one day stand in the order of a laboratory's sheet: sugar, kidney, salts, fats, blood count, liver … */
+const TEST_ORDER = Object.keys(TEST_NAMES);
 
 export function whenOf(observation: Observation): string | undefined {
   return (
@@ -62,12 +66,15 @@ export function seriesOf(observations: Observation[], group: Group): { series: S
   for (const one of series) one.points.sort((a, b) => time(b) - time(a));
   const place = (one: Series): number => {
     const code = codeOf(one.code, LOINC) ?? "";
-    const at = VITAL_ORDER.findIndex((codes) => codes.includes(code));
-    return at < 0 ? VITAL_ORDER.length : at;
+    const at = group === "vitals" ? VITAL_ORDER.findIndex((codes) => codes.includes(code)) : TEST_ORDER.indexOf(code);
+    return at < 0 ? Infinity : at;
   };
+  const day = (one: Series): number => Math.floor(time(one.points[0]!) / 86_400_000);
+  const apart = (a: number, b: number): number => (a === b ? 0 : a - b); // Infinity − Infinity is no number
   series.sort((a, b) => {
-    const ordered = group === "vitals" ? place(a) - place(b) : 0;
-    return ordered || time(b.points[0]!) - time(a.points[0]!) || a.key.localeCompare(b.key);
+    const byPlace = apart(place(a), place(b));
+    const byDay = apart(day(b), day(a));
+    return (group === "vitals" ? byPlace || byDay : byDay || byPlace) || a.key.localeCompare(b.key);
   });
   return { series, withdrawn };
 }

@@ -5,12 +5,17 @@ const grove: MantineColorsTuple = [
   "#e6f5f1", "#cfe9e2", "#a3d6ca", "#74c2b0", "#4bac97", "#2b9481", "#157f6d", "#0b6e5f", "#075b4f", "#04483f",
 ];
 
+// The stock dark greys, tinted to go with the page's own tokens.
+const dark: MantineColorsTuple = [
+  "#e3eae8", "#c3cecb", "#a3b1ad", "#7f8f8a", "#3a4643", "#303b38", "#222b2a", "#171e1d", "#121817", "#0e1312",
+];
+
 export const theme = createTheme({
   primaryColor: "grove",
   primaryShade: { light: 7, dark: 4 },
   autoContrast: true,
   luminanceThreshold: 0.3,
-  colors: { grove },
+  colors: { grove, dark },
   fontFamily:
     'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono CJK SC", monospace',
@@ -32,7 +37,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-default-border": "#c9d3d0",
   },
   dark: {
-    "--mantine-color-body": "#141a19",
+    "--mantine-color-body": "#171e1d",
     "--mantine-color-text": "#e3eae8",
     "--mantine-color-dimmed": "#a3b1ad",
     "--mantine-color-placeholder": "#97a5a1",

@@ -1,7 +1,8 @@
 """Serve the built pages.
 
-Mount it last, at ``/``: whatever no other route took is either a built file or one of the page's own addresses
-(``/patients/…``), for which index.html is given and the page finds its way. ``/fhir`` and ``/health`` never get here.
+Mount it last, at ``/``: whatever no other route took is either a built file or one of the page's own
+addresses (``/patients/…``), for which index.html is given and the page finds its way. ``/fhir`` and
+``/health`` never get here.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from starlette.types import Receive, Scope, Send
 
 STATIC = Path(__file__).parent / "static"
 
-# Everything comes from this server: no script, style, font, picture or connection from elsewhere. Inline styles are
-# allowed because the component library sets sizes as style attributes; inline scripts are not.
+# Everything comes from this server: no script, style, font, picture or connection from elsewhere. Inline
+# styles are allowed because the component library sets sizes as style attributes; inline scripts are not.
 SECURITY = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# Vite names what lies here by its content, so it can be kept for ever; the page itself is asked for each time.
+# Vite names what lies here by its content, so it can be kept for ever; the page is asked for each time.
 FOR_EVER = "public, max-age=31536000, immutable"
 
 NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Xinglin</title>

@@ -27,8 +27,8 @@ export function Banner({ patient, allergies }: { patient: Patient; allergies: Pa
   return (
     <div className={styles.banner} role="region" aria-label={main ?? t("unknown.name")}>
       <div className={styles.who}>
-        <h1 className={styles.name} dir="auto">
-          {patient.id ? <Source of={patient} patient={patient.id} what={main ?? t("unknown.name")}>{main ?? t("unknown.name")}</Source> : main}
+        <h1 className={styles.name}>
+          <Source of={patient} patient={patient.id ?? ""} what={main ?? t("unknown.name")}><bdi>{main ?? t("unknown.name")}</bdi></Source>
         </h1>
         <span>{sex}</span>
         <span className="num">
@@ -90,7 +90,7 @@ function AllergyLine({ allergies }: { allergies: Pages<AllergyIntolerance> }): R
         : names.map((one, at) => (
             <span key={one.id ?? at} className={styles.allergy} dir="auto">
               {one.name}
-              {one.high && ` (${t("allergies.high")})`}
+              {one.high && t("banner.note", { text: t("allergies.high") })}
             </span>
           ))}
       {allergies.status === "ready" && Boolean(allergies.error) && <span role="alert"> {t("banner.allergiesFailed")}</span>}

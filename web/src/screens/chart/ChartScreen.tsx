@@ -1,7 +1,7 @@
+import { useMediaQuery } from "@mantine/hooks";
 import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, type ReactNode } from "react";
 import { FhirError } from "../../fhir/client";
-import { namesOf } from "../../fhir/names";
 import { useLanguage } from "../../i18n";
 import { Failure, Loading, Panel } from "../../parts/Panel";
 import { Allergies } from "./Allergies";
@@ -10,7 +10,7 @@ import styles from "./ChartScreen.module.css";
 import { Documents } from "./Documents";
 import { Medicines } from "./Medicines";
 import { Problems } from "./Problems";
-import { useChart, usePatient } from "./queries";
+import { useChart, usePatient, type Chart } from "./queries";
 import { Results } from "./Results";
 import { Encounters, Immunizations, Procedures } from "./ShortLists";
 
@@ -27,7 +27,6 @@ function ChartOf({ id }: { id: string }): ReactNode {
   const { t } = useLanguage();
   const patient = usePatient(id);
   const chart = useChart(id);
-  const name = patient.data && (namesOf(patient.data).main ?? t("unknown.name"));
   useEffect(() => {
     // The tab says which patient only by the page's own words; browsers keep titles in their history.
     document.title = `${t("chart.title")} · ${t("appName")}`;
@@ -55,22 +54,41 @@ function ChartOf({ id }: { id: string }): ReactNode {
           </button>
         ))}
       </nav>
-      <div className={styles.columns} aria-label={name} role="group">
-        <div className={styles.column}>
-          <Problems pages={chart.problems} patient={id} />
-          <Medicines requests={chart.requests} statements={chart.statements} patient={id} />
-          <Allergies pages={chart.allergies} patient={id} />
-          <Immunizations pages={chart.immunizations} patient={id} />
-        </div>
-        <div className={styles.column}>
-          <Results pages={chart.observations} patient={id} group="vitals" />
-          <Results pages={chart.observations} patient={id} group="results" />
-          <Documents documents={chart.documents} compositions={chart.compositions} reports={chart.reports} patient={id} />
-          <Encounters pages={chart.encounters} patient={id} />
-          <Procedures pages={chart.procedures} patient={id} />
-          <Results pages={chart.observations} patient={id} group="assessments" />
-        </div>
-      </div>
+      <Parts chart={chart} id={id} />
     </>
+  );
+}
+
+/** Two columns where there is room: what holds true of the patient beside what was measured and written. */
+function Parts({ chart, id }: { chart: Chart; id: string }): ReactNode {
+  const wide = useMediaQuery("(min-width: 62em)", window.matchMedia("(min-width: 62em)").matches);
+  const standing = (
+    <>
+      <Problems pages={chart.problems} patient={id} />
+      <Medicines requests={chart.requests} statements={chart.statements} patient={id} />
+      <Allergies pages={chart.allergies} patient={id} />
+    </>
+  );
+  const measured = (
+    <>
+      <Results pages={chart.observations} patient={id} group="vitals" />
+      <Results pages={chart.observations} patient={id} group="results" />
+      <Documents documents={chart.documents} compositions={chart.compositions} reports={chart.reports} patient={id} />
+    </>
+  );
+  const happened = (
+    <>
+      <Encounters pages={chart.encounters} patient={id} />
+      <Procedures pages={chart.procedures} patient={id} />
+      <Immunizations pages={chart.immunizations} patient={id} />
+    </>
+  );
+  const assessed = <Results pages={chart.observations} patient={id} group="assessments" />;
+  if (!wide) return <div className={styles.column}>{standing}{measured}{happened}{assessed}</div>;
+  return (
+    <div className={styles.columns}>
+      <div className={styles.column}>{standing}{happened}</div>
+      <div className={styles.column}>{measured}{assessed}</div>
+    </div>
   );
 }

@@ -35,7 +35,7 @@ export function Documents({
     const count = one.resourceType === "DiagnosticReport" ? (one.result?.length ?? 0) : 0;
     return (
       <div className="row">
-        <span className="nowrap" style={{ minWidth: "6.2rem" }}><When date={dateOf(one)} /></span>
+        <span className="date"><When date={dateOf(one)} /></span>
         <span className="grow">
           <button type="button" className="linkish wrap" dir="auto" onClick={() => setOpened(one)} aria-label={t("documents.open", { what: title(one) })}>
             {title(one)}

@@ -37,7 +37,7 @@ export function Encounters({ pages, patient }: { pages: Pages<Encounter>; patien
     const days = daysOf(one);
     return (
       <div className="row">
-        <span className="nowrap" style={{ minWidth: "6.2rem" }}><When date={one.period?.start ?? one.period?.end} /></span>
+        <span className="date"><When date={one.period?.start ?? one.period?.end} /></span>
         <span className="grow">
           <Tag kind={code === "EMER" ? "warn" : undefined}>{kind}</Tag> <span dir="auto" className="wrap">{what}</span>{" "}
           {one.status && one.status !== "finished" && <Tag>{t(`encounterStatus.${one.status}`)}</Tag>} <DraftTag of={one} />
@@ -115,7 +115,7 @@ export function Procedures({ pages, patient }: { pages: Pages<Procedure>; patien
     const site = one.bodySite?.map(conceptText).filter(Boolean).join(t("listComma"));
     return (
       <div className="row">
-        <span className="nowrap" style={{ minWidth: "6.2rem" }}>{one.performedString ?? <When date={dateOf(one)} />}</span>
+        <span className="date">{one.performedString ?? <When date={dateOf(one)} />}</span>
         <span className="grow">
           <span dir="auto" className="wrap">{what}</span>{" "}
           {one.status && one.status !== "completed" && <Tag kind="warn">{t(`procedureStatus.${one.status}`)}</Tag>} <DraftTag of={one} />

@@ -53,7 +53,7 @@ function TrendBody({ series, patient, name, dark }: { series: Series; patient: s
         <figure key={lines[0]?.unit ?? ""} style={{ margin: "0 0 0.5rem" }}>
           <div role="img" aria-label={t("trend.chartOf", { what: name })}>
             <Suspense fallback={<Loading lines={6} />}>
-              <TrendPlot lines={lines} name={name} language={language} dark={dark} />
+              <TrendPlot lines={lines} name={name} dateLabel={t("results.date")} language={language} dark={dark} />
             </Suspense>
           </div>
         </figure>
@@ -70,7 +70,7 @@ function TrendBody({ series, patient, name, dark }: { series: Series; patient: s
         <thead>
           <tr>
             <th scope="col">{t("results.date")}</th>
-            <th scope="col">{t("results.latest")}</th>
+            <th scope="col">{t("results.value")}</th>
             <th scope="col">{t("results.range")}</th>
             <th scope="col">{t("chart.source")}</th>
           </tr>

@@ -19,8 +19,16 @@ export function aligned(lines: Line[]): uPlot.AlignedData {
 
 const HEIGHT = 260;
 
+interface Plot {
+  lines: Line[];
+  name: string;
+  dateLabel: string;
+  language: Language;
+  dark: boolean; // colours are read from the page's tokens: drawn anew when the scheme changes
+}
+
 /** Lines of one unit over time; loaded only when a trend is opened. */
-export default function TrendPlot({ lines, name, language, dark }: { lines: Line[]; name: string; language: Language; dark: boolean }): ReactNode {
+export default function TrendPlot({ lines, name, dateLabel, language, dark }: Plot): ReactNode {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
@@ -52,7 +60,7 @@ export default function TrendPlot({ lines, name, language, dark }: { lines: Line
           { ...axis, size: 56 },
         ],
         series: [
-          { label: language === "zh" ? "日期" : "Date", value: (_u, seconds) => (seconds == null ? "–" : day(seconds)) },
+          { label: dateLabel, value: (_u, seconds) => (seconds == null ? "–" : day(seconds)) },
           ...lines.map((line, index) => ({
             label: (line.code && testName(line.code, language)) ?? name,
             stroke: token(`--plot-${(index % 3) + 1}`),
@@ -73,7 +81,7 @@ export default function TrendPlot({ lines, name, language, dark }: { lines: Line
       watch.disconnect();
       plot.destroy();
     };
-  }, [lines, name, language, dark]);
+  }, [lines, name, dateLabel, language, dark]);
   return <div ref={place} style={{ minHeight: HEIGHT, minWidth: 0 }} />;
 }
 

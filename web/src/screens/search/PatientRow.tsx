@@ -20,9 +20,9 @@ export function PatientRow({ patient, by }: { patient: Patient; by?: Lookup["by"
   const identifiers = identifiersOf(patient).slice(0, 2);
   return (
     <Link to="/patients/$patientId" params={{ patientId: patient.id ?? "" }} className={styles.patient}>
-      <span className={styles.name} dir="auto">
-        {main ?? <span className="quiet">{t("unknown.name")}</span>}
-        {others.length > 0 && <span className="quiet small"> {others.join(t("listComma"))}</span>}
+      <span className={styles.name}>
+        {main ? <bdi>{main}</bdi> : <span className="quiet">{t("unknown.name")}</span>}
+        {others.length > 0 && <bdi className={`quiet small ${styles.others}`}>{others.join(t("listComma"))}</bdi>}
       </span>
       <span className={styles.facts}>
         {patient.gender ? t(`sex.${patient.gender}`) : t("unknown.sex")}
