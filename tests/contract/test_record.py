@@ -169,7 +169,9 @@ def test_skip_unchanged_sees_what_differs_to_fhir(records: Records, here: Actor)
     put(records, here, observation("o", "p", "1.10"))
 
     def again(body: bytes) -> str:
-        return records.write(here, [Operation("update", "Observation", "o", body, skip_unchanged=True)])[0].outcome
+        return records.write(here, [Operation("update", "Observation", "o", body, skip_unchanged=True)])[
+            0
+        ].outcome
 
     assert again(observation("o", "p", "1.10")) == "unchanged"
     assert again(observation("o", "p", "1.1")) == "updated"

@@ -1,7 +1,8 @@
 """SQLite through sqlcipher3: WAL, a sync before every acknowledgement, one read connection a thread, one writer.
 
 The file is readable while it is written, and by several processes at once. The write-ahead log is folded back into the
-file as it grows; should a long reader hold that up, the writer waits for readers once the log passes `WAL_MOST_BYTES`.
+file as it grows; should readers hold that up, the writer waits a moment for them whenever the log has passed
+`WAL_MOST_BYTES`, and truncates it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ CHECKPOINT_PAGES = 2000
 WAL_MOST_BYTES = 64 * 1024 * 1024
 BUSY_S = 15.0
 STATEMENTS = 400
+CHECKPOINT_WAIT_MS = 200
 
 
 class SqliteConnection(driver.Connection):  # type: ignore[misc]  # the driver has no type hints
@@ -189,6 +191,7 @@ class _Session:
         self._connection: SqliteConnection | None = None
         self._seen = -1
         self._wal = Path(f"{database.path}-wal")
+        self._tried_at = 0
 
     def connection(self) -> SqliteConnection:
         if self._connection is None:
@@ -221,8 +224,19 @@ class _Session:
         return False  # the busy timeout has waited already
 
     def settle(self) -> None:
-        if self._wal.stat().st_size > WAL_MOST_BYTES:
-            self.connection().execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        """Fold the log in where it has outgrown its bound, which needs a moment without readers of old snapshots."""
+        size = self._wal.stat().st_size
+        if size <= WAL_MOST_BYTES:
+            self._tried_at = 0
+        elif size - self._tried_at > WAL_MOST_BYTES // 8:
+            # Where a reader stays longer than the wait, try again once the log has grown: no write waits for it.
+            self._tried_at = size
+            connection = self.connection()
+            connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
 
     def close(self) -> None:
         if self._connection is not None:
