@@ -73,9 +73,7 @@ class Writer:
                 field = python_name(name)
                 primitive = kind in PRIMITIVES
                 text = self.annotation(element, kind)
-                if element.min and not primitive and not element.choice:
-                    lines.append(f"    {field}: {text}")
-                elif element.min and self.plain(shape, element):
+                if element.min and not element.choice and (not primitive or self.plain(shape, element)):
                     lines.append(f"    {field}: {text}")
                 else:
                     lines.append(f"    {field}: Opt[{text}] = None")
@@ -88,12 +86,7 @@ class Writer:
     def plain(shape: Shape, element: Element) -> bool:
         """Whether a primitive is an attribute in XML, and so has no extensions: id, Extension.url, xhtml."""
         return (
-            (
-                element.name == "id"
-                and element.types[0] in ("id", "string")
-                and element.max == 1
-                and not _own_id(shape, element)
-            )
+            (element.name == "id" and element.types[0] in ("id", "string") and element.max == 1)
             or (shape.path == "Extension" and element.name == "url")
             or element.types[0] == "xhtml"
         )
@@ -224,12 +217,8 @@ class Base(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
             + ", ".join(self.shapes.resources)
             + "]\n"
         )
-        names = [s for s in self.shapes.by_path]
+        names = list(self.shapes.by_path)
         out.append("STRUCTS: dict[str, type[Base]] = {")
         out += [f'    "{n}": {"ResourceBase" if n == "Resource" else class_name(n)},' for n in names]
         out.append("}\n")
         (folder / "model.py").write_text("\n".join(out), encoding="utf-8")
-
-
-def _own_id(shape: Shape, element: Element) -> bool:
-    return False

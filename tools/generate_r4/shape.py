@@ -100,7 +100,11 @@ class Shapes:
         if (
             types
             and types[0] in ("BackboneElement", "Element")
-            and not path.startswith(("Element", "BackboneElement"))
+            and path.partition(".")[0]
+            not in (
+                "Element",
+                "BackboneElement",
+            )
         ):
             types = [path]
         targets = sorted(

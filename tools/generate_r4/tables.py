@@ -76,13 +76,16 @@ def expression_for(base: str, expression: str) -> str:
     return " | ".join(mine + others) if mine or others else expression
 
 
+_ONE_ROW = """
+boolean code id uri url canonical oid uuid date dateTime instant time decimal integer positiveInt unsignedInt
+Coding Identifier Period Reference Age Duration ContactPoint
+"""
+
+
 class Single:
     """Whether a parameter gives at most one index row a resource: every element on its path has max 1."""
 
-    ONE = frozenset(
-        "boolean code id string uri url canonical oid uuid markdown date dateTime instant time decimal integer positiveInt "
-        "unsignedInt Coding Identifier Period Reference Age Duration ContactPoint".split()
-    )
+    ONE = frozenset(_ONE_ROW.split())
 
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
@@ -227,9 +230,8 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {''')
             lines.append(f"    {element['path']!r}: (")
             for c in own:
                 human = " ".join(c["human"].split())
-                lines.append(
-                    f"        Invariant({c['key']!r}, {c['severity']!r}, {human!r}, {c.get('expression', '')!r}, {element['path']!r}),"
-                )
+                row = (c["key"], c["severity"], human, c.get("expression", ""), element["path"])
+                lines.append(f"        Invariant{row!r},")
             lines.append("    ),")
     lines.append("}")
     (folder / "invariants.py").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -11,27 +11,25 @@ from html.entities import name2codepoint
 
 XHTML = "http://www.w3.org/1999/xhtml"
 
-ELEMENTS = frozenset(
-    "p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt dfn q var abbr acronym cite blockquote hr address bdo "
-    "kbd sub sup ul ol li dl dt dd pre table caption colgroup col thead tr tfoot th td tbody code samp img map area del "
-    "ins u s strike center font".split()
-) - {"center", "font", "s", "strike", "u", "del", "ins"}
+_ELEMENTS = """
+p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt dfn q var abbr acronym cite blockquote hr address bdo kbd
+sub sup ul ol li dl dt dd pre table caption colgroup col thead tr tfoot th td tbody code samp img map area
+"""
+_ATTRIBUTES = """
+title style class id lang xml:lang dir accesskey tabindex span width align char charoff valign abbr axis headers scope
+rowspan colspan border cellspacing cellpadding frame rules summary src alt longdesc height hspace vspace ismap usemap
+shape coords nohref href name hreflang rel rev type charset cite datetime start value compact nowrap xmlns xml:space
+"""
+ELEMENTS = frozenset(_ELEMENTS.split())
+ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 
-ATTRIBUTES = frozenset(
-    "title style class id lang xml:lang dir accesskey tabindex span width align char charoff valign abbr axis headers "
-    "scope rowspan colspan border cellspacing cellpadding frame rules summary src alt longdesc height hspace vspace "
-    "ismap usemap shape coords nohref href name hreflang rel rev type charset cite datetime start value compact nowrap "
-    "xmlns xml:space bgcolor".split()
-) - {"bgcolor"}
-
-_ATTRIBUTE = r"""\s+([A-Za-z_][\w:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')"""
 _TOKEN = re.compile(
     r"""([^<&]+)|&(?:#x[0-9A-Fa-f]{1,6}|#[0-9]{1,7}|[A-Za-z][A-Za-z0-9]*);"""
     r"""|<([A-Za-z][\w:.-]*)((?:\s+[A-Za-z_][\w:.-]*\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(/?)>|</([A-Za-z][\w:.-]*)\s*>"""
     r"""|<!--(?:(?!--).)*-->""",
     re.S,
 )
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_ATTRIBUTE = re.compile(r"""\s+([A-Za-z_][\w:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
 _ENTITY = re.compile(r"&(?!(?:#x[0-9A-Fa-f]{1,6}|#[0-9]{1,7}|([A-Za-z][A-Za-z0-9]*));)")
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _SCRIPT = re.compile(r"^\s*(?:javascript|vbscript)\s*:", re.I)
@@ -91,7 +89,7 @@ def fault(div: str) -> str | None:
 
 def _attributes(text: str) -> str | None:
     seen: set[str] = set()
-    for match in _ATTRIBUTES.finditer(text):
+    for match in _ATTRIBUTE.finditer(text):
         name, value = match[1], match[2] if match[2] is not None else match[3]
         if name in seen:
             return "not well-formed"

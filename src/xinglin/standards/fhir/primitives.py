@@ -35,7 +35,8 @@ PATTERNS: dict[str, str] = {
     "url": r"^\S*\Z",
     "uuid": r"^urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z",
 }
-MIME_TYPE = r"^[^\s/]+/[^\s/;]+(?:\s*;.*)?\Z"
+# The bare words are those that CapabilityStatement.format may hold.
+MIME_TYPE = r"^(?:[^\s/;]+/[^\s/;]+(?:\s*;.*)?|xml|json|ttl)\Z"
 CURRENCY = r"^[A-Z]{3}\Z"
 
 COMPILED: dict[str, re.Pattern[str]] = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
