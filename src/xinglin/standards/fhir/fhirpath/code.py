@@ -28,8 +28,8 @@ class Code:
     """A compiled expression; exactly one of ``build_one`` and ``build_many`` is set.
 
     ``single``: never more than one item. ``ordered``: the order of the items is defined. ``constant``: the value itself, where
-    it does not depend on anything. ``literals``: likewise for a collection. ``steps``: the elements walked from ``$this``, where that
-    is all that happens. ``narrow``: the same element restricted to one type of a choice.
+    it does not depend on anything. ``literals``: likewise for a collection. ``steps``: the elements walked from ``$this``, where
+    that is all that happens. ``narrow``: the same element restricted to one type of a choice.
     """
 
     types: Types

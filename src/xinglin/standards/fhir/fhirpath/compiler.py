@@ -180,7 +180,9 @@ def step(source: Code, name: str, at: int = 0) -> Code:
             if source.types is not None and len(source.types) == 1
             else None
         )
-        return _found_step(source, name, known.types if known else None, single=bool(known and not known.many))
+        return _found_step(
+            source, name, known.types if known else None, single=bool(known and not known.many)
+        )
     found = {one: schema.children(one).get(name) for one in source.types}
     children = [child for child in found.values() if child is not None]
     if not children:

@@ -6,7 +6,7 @@ Source: FHIRPath N1 §6.6.7 (date/time arithmetic); FHIRPath 3.0.0-ballot, lowBo
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from xinglin.standards.fhir.fhirpath.temporal import (
     boundary,
 )
 
-T = TypeVar("T", Date, DateTime, Time)
+T = TypeVar("T", bound=Temporal)
 
 _SECONDS = {
     "week": Decimal(604800),
@@ -56,9 +56,8 @@ def _add_seconds(parts: tuple[Component, ...], seconds: Decimal) -> tuple[Compon
         fraction = total - whole
         rest = fraction if written_decimals(fraction) else 0
     clock = [int(part) for part in parts[3:5]] + [0, 0]
-    moved = datetime(int(parts[0]), int(parts[1]), int(parts[2]), clock[0], clock[1]) + timedelta(
-        seconds=whole
-    )
+    moved = datetime(int(parts[0]), int(parts[1]), int(parts[2]), clock[0], clock[1], tzinfo=UTC)
+    moved += timedelta(seconds=whole)
     fresh: list[Component] = [moved.year, moved.month, moved.day, moved.hour, moved.minute]
     fresh.append(moved.second + rest if rest or isinstance(rest, Decimal) else moved.second)
     return tuple(fresh[: len(parts)])
@@ -91,7 +90,7 @@ def add(value: T, amount: Decimal, unit: str) -> T:
         if unit in ("week", "day"):
             raise ValueError(unit)
         day = _add_seconds((2000, 1, 1, *value.parts), _truncated(seconds, precision))
-        return Time(day[3:])
+        return type(value)(day[3:])
     if precision in ("year", "month"):
         days = int(seconds / _SECONDS["day"])
         months = int(days / 365) * 12 if precision == "year" else int(days / 30)
@@ -131,7 +130,9 @@ def bounded(value: T, high: bool, digits: int | None) -> T | None:
         second = parts[-1]
         filled = "59.999" if high else "0.000"
         if value.end == 6:
-            filled = f"{second:.3f}" if isinstance(second, Decimal) else f"{second}.{'999' if high else '000'}"
+            filled = (
+                f"{second:.3f}" if isinstance(second, Decimal) else f"{second}.{'999' if high else '000'}"
+            )
         parts = (*parts[:-1], Decimal(filled))
     elif end == 6:
         parts = (*parts[:-1], int(parts[-1]))

@@ -35,14 +35,16 @@ class Expression:
         Whether there is never more than one result.
     """
 
-    __slots__ = ("_class", "_many", "_plain", "_primitive_context", "_scope", "_truth", "_typed", "context_type",
+    __slots__ = ("_class", "_many", "_plain", "_truth", "_type", "_typed", "context_type",
                  "single", "text", "tree", "types")  # fmt: skip
 
     def __init__(self, text: str, context_type: str | None, strict: bool) -> None:
         self.text = text
         self.tree: Node = parse(text)
         self.context_type = context_type
-        this: Types = frozenset(context_type.split("|")) if context_type else None
+        this: Types = None
+        if context_type:
+            this = frozenset().union(*(schema.types_at(name) for name in context_type.split("|")))
         resource = this if this and this <= schema.resource_types() else None
         scope = Scope(this=this, resource=resource, context=this, strict=strict)
         code = scope.compile(self.tree)
@@ -51,8 +53,8 @@ class Expression:
         self._many = code.many()
         self._typed = code.many(True)
         self._truth = boolean_one(code)
-        self._class = schema.classes().get(context_type) if context_type else None
-        self._primitive_context = context_type if context_type in schema.PRIMITIVES else None
+        self._type = next(iter(this)) if this and len(this) == 1 else None
+        self._class = schema.classes().get(self._type) if self._type else None
         # A path alone needs no context object: its reader takes the resource and gives a list or an item.
         self._plain = navigation.path(code.steps, False) if code.steps else None
 
@@ -115,10 +117,7 @@ class Expression:
     ) -> list[tuple[str, Any]]:
         """The results with their types, ``System.Integer`` or ``FHIR.code``; primitives without value included, as None."""
         found = self._typed(*self._start(resource, resolve, variables, member_of, trace))
-        return [
-            (_name(item), item.value if isinstance(item, Primitive) else item)
-            for item in found
-        ]
+        return [(type_name(item), item.value if isinstance(item, Primitive) else item) for item in found]
 
     def holds(
         self,
@@ -148,13 +147,15 @@ class Expression:
     ) -> tuple[Item, Context]:
         if self._class is not None and type(resource) is not self._class:
             name = schema.name_of(type(resource))
-            if name is None or not schema.is_subtype(name, self.context_type or ""):
+            if name is None or not schema.is_subtype(name, self._type or ""):
                 raise FhirPathEvaluationError(
-                    "standards.fhirpath-wrong-context", expected=self.context_type, found=name or type(resource).__name__
+                    "standards.fhirpath-wrong-context",
+                    expected=self._type,
+                    found=name or type(resource).__name__,
                 )
         this = resource
-        if self._primitive_context is not None and type(resource) in SYSTEM_TYPES:
-            this = Primitive(resource, self._primitive_context)
+        if self._type in schema.PRIMITIVES and type(resource) in SYSTEM_TYPES:
+            this = Primitive(resource, self._type)
         given = variables or {}
         return this, Context(
             this,
@@ -167,12 +168,6 @@ class Expression:
         )
 
 
-def _name(item: Item) -> str:
-    if not isinstance(item, Primitive) and (name := schema.name_of(type(item))):
-        return f"FHIR.{name}"
-    return type_name(item)
-
-
 @lru_cache(maxsize=8192)
 def compile(expression: str, context_type: str | None = None, *, strict: bool = False) -> Expression:  # noqa: A001
     """Compiles an expression, once for each context type.
@@ -182,8 +177,8 @@ def compile(expression: str, context_type: str | None = None, *, strict: bool = 
     expression : str
         FHIRPath.
     context_type : str, optional
-        The type the expression starts from: a resource, datatype, backbone element (``Patient.contact``) or primitive; several,
-        for a choice, joined by ``|``. With it, elements are checked and read directly; without it, they are looked up by name.
+        The type the expression starts from: a resource, datatype, backbone element (``Patient.contact``) or primitive, or the path
+        of an element that has it (``Organization.telecom``); several, for a choice, joined by ``|``. With it, elements are checked and read directly; without it, they are looked up by name.
     strict : bool
         Refuse also what the standard leaves to implementations: a path that begins with the name of another type (which
         otherwise is empty, as search parameters for several types need it), and ``first()``, ``skip()`` … on unordered input.

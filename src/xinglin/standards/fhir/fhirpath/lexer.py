@@ -93,7 +93,9 @@ def tokens(expression: str) -> list[Token]:
     while at < len(expression):
         match = _TOKENS.match(expression, at)
         if match is None or (match["sign"] == "/" and expression.startswith("/*", at)):
-            raise FhirPathSyntaxError("standards.fhirpath-character", text=expression[at : at + 10], position=at)
+            raise FhirPathSyntaxError(
+                "standards.fhirpath-character", text=expression[at : at + 10], position=at
+            )
         text = match[0]
         match match.lastgroup:
             case "temporal":

@@ -6,10 +6,10 @@ are put together into one, so that a path such as ``Patient.name.given`` costs l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from xinglin.standards.fhir.fhirpath import schema
 from xinglin.standards.fhir.fhirpath.schema import Child, Field
@@ -118,7 +118,7 @@ def then(first: Reader, first_many: bool, second: Reader, second_many: bool) -> 
 
             def one_many(item: Item) -> list[Item]:
                 middle = first(item)
-                return _NOTHING if middle is None else second(middle)  # type: ignore[no-any-return]
+                return _NOTHING if middle is None else second(middle)
 
             return one_many
 
@@ -192,8 +192,12 @@ def finder(name: str) -> Finder:
     return Finder(name)
 
 
+def _class(item: Item) -> Hashable:
+    return cast("Hashable", type(item))
+
+
 @cache
-def _child_readers(kind: type) -> tuple[ListReader, ...]:
+def _child_readers(kind: Any) -> tuple[ListReader, ...]:
     name = schema.name_of(kind)
     return tuple(_as_list(child) for child in schema.children(name).values()) if name else ()
 
@@ -202,14 +206,14 @@ def children(item: Item) -> list[Item]:
     """All child elements of an item, typed, in the order of its type's definition."""
     if type(item) is Primitive:
         return [*_of_primitive(item, "id"), *_of_primitive(item, "extension")]
-    return [child for read in _child_readers(type(item)) for child in read(item)]
+    return [child for read in _child_readers(_class(item)) for child in read(item)]
 
 
 def descendants(item: Item) -> list[Item]:
     """All elements below an item, parents before their children."""
     found = children(item)
     for child in found:
-        found += children(child) if type(child) is Primitive or _child_readers(type(child)) else ()
+        found += children(child) if type(child) is Primitive or _child_readers(_class(child)) else ()
     return found
 
 

@@ -64,7 +64,9 @@ def binary(scope: Scope, node: Binary) -> Code:
 
 def _operands(node: Binary) -> list[Any]:
     """The operands of a chain of unions, which remove repetitions once for all."""
-    left = _operands(node.left) if isinstance(node.left, Binary) and node.left.operator == "|" else [node.left]
+    left = (
+        _operands(node.left) if isinstance(node.left, Binary) and node.left.operator == "|" else [node.left]
+    )
     return [*left, node.right]
 
 
@@ -273,7 +275,10 @@ def _quotient(first: Item, second: Item) -> Item | None:
 
 
 def _quantities(first: Item, second: Item, operator: str) -> tuple[Quantity, Quantity]:
-    if Quantity not in (type(first), type(second)) or not {type(first), type(second)} <= {Quantity, *_NUMBERS}:
+    if Quantity not in (type(first), type(second)) or not {type(first), type(second)} <= {
+        Quantity,
+        *_NUMBERS,
+    }:
         raise _operand_error(operator, first, second)
     one, two = (
         value if isinstance(value, Quantity) else Quantity(Decimal(value), "1") for value in (first, second)
@@ -352,5 +357,3 @@ def polarity(scope: Scope, node: Polarity) -> Code:
 
     constant = signed(None, None) if operand.constant is not None else None  # type: ignore[arg-type]
     return Code(operand.types, build_one=lambda typed: signed, constant=constant)
-
-

@@ -98,8 +98,8 @@ class _Parser:
         left = self.unary()
         while (operator := self.operator()) is not None and (power := _POWER[operator]) > least:
             at = self.advance().at
-            if operator == "is" or operator == "as":
-                left = TypeOperation(operator, left, self.type(), at=at)
+            if operator in ("is", "as"):
+                left = TypeOperation("is" if operator == "is" else "as", left, self.type(), at=at)
             else:
                 left = Binary(cast("Operator", operator), left, self.expression(power), at=at)
         self.depth -= 1

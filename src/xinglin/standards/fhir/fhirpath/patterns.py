@@ -53,7 +53,9 @@ def replace(text: str, pattern: str, substitution: str) -> str:
     if not pattern:
         return text
     compiled = _for(pattern, text)
-    template = re.sub(r"\$(?:\{(\w+)\}|(\d+))", lambda m: rf"\g<{m[1] or m[2]}>", substitution.replace("\\", r"\\"))
+    template = re.sub(
+        r"\$(?:\{(\w+)\}|(\d+))", lambda m: rf"\g<{m[1] or m[2]}>", substitution.replace("\\", r"\\")
+    )
     try:
         return compiled.sub(template, text)
     except (re.error, IndexError):

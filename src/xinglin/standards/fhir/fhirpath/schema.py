@@ -11,6 +11,8 @@ from functools import cache, lru_cache
 
 import msgspec
 
+from xinglin.standards.fhir.fhirpath.errors import FhirPathSemanticError
+
 #: Types whose elements are known only from the item at hand.
 OPEN = frozenset({"Resource", "DomainResource", "Element", "BackboneElement"})
 
@@ -106,6 +108,28 @@ def is_subtype(name: str, ancestor: str) -> bool:
     return True
 
 
+@cache
+def types_at(path: str) -> frozenset[str]:
+    """The types of what a type's name or an element's path stands for; several for a choice.
+
+    >>> sorted(types_at("Organization.telecom")), sorted(types_at("RiskAssessment.prediction.probability[x]"))
+    (['ContactPoint'], ['Range', 'decimal'])
+
+    Raises
+    ------
+    FhirPathSemanticError
+        There is no such type or element.
+    """
+    if is_type(path) or path.startswith("System."):
+        return frozenset({path})
+    parent, _, name = path.removesuffix("[x]").rpartition(".")
+    found = [children(one).get(name) for one in types_at(parent)] if parent else []
+    types = frozenset[str]().union(*(child.types for child in found if child))
+    if not types:
+        raise FhirPathSemanticError("standards.fhirpath-type", name=path, position=0)
+    return types
+
+
 def _attribute(name: str) -> str:
     return name + "_" if keyword.iskeyword(name) else name
 
@@ -115,6 +139,11 @@ def children(name: str) -> dict[str, Child]:
     """The elements of a type by name, in the order of its definition; none for System types and unknown ones."""
     from xinglin.standards.fhir.r4.elements import ELEMENTS
 
+    if name == "System.TypeInfo":
+        return {
+            child: Child(child, (Field(child, "System.String", None),), False)
+            for child in ("namespace", "name")
+        }
     if name in PRIMITIVES:
         return {
             child: Child(child, (Field(child, kind, None),), child == "extension")

@@ -164,7 +164,8 @@ def _shifted(value: DateTime, minutes: int) -> tuple[Component, ...]:
     parts = value.parts
     try:
         moved = datetime(
-            int(parts[0]), int(parts[1]), int(parts[2]), int(parts[3]), int(parts[4]) if len(parts) > 4 else 0
+            int(parts[0]), int(parts[1]), int(parts[2]), int(parts[3]), int(parts[4]) if len(parts) > 4 else 0,
+            tzinfo=UTC,
         ) + timedelta(minutes=minutes)  # fmt: skip
     except OverflowError:
         return parts

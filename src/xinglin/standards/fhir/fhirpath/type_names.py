@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, cast
 
 from xinglin.standards.fhir.fhirpath import schema
 from xinglin.standards.fhir.fhirpath.errors import FhirPathSemanticError
@@ -53,12 +55,12 @@ class TypeTest:
         raise FhirPathSemanticError("standards.fhirpath-type", name=str(specifier), position=specifier.at)
 
     def __call__(self, item: Item) -> bool:
-        kind = type(item)
+        kind: type[object] = type(item)
         if kind is Primitive:
             return self.fhir is not None and schema.is_subtype(item.type, self.fhir)
         if kind in SYSTEM_TYPES:
             return self.system is not None and self.system in (SYSTEM_TYPES[kind], "Any")
-        return self.fhir is not None and _is(kind, self.fhir)
+        return self.fhir is not None and _is(cast("Hashable", kind), self.fhir)
 
     def exactly(self, item: Item) -> bool:
         """As a call, but a primitive must be of the very type: ``as`` and ``ofType`` do not take a code for a string."""
@@ -86,6 +88,6 @@ class TypeTest:
 
 
 @lru_cache(maxsize=4096)
-def _is(kind: type, ancestor: str) -> bool:
+def _is(kind: Any, ancestor: str) -> bool:
     name = schema.name_of(kind)
     return name is not None and schema.is_subtype(name, ancestor)

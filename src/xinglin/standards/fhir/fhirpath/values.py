@@ -14,14 +14,14 @@ Source: FHIRPath N1 §6.1 (equality), §6.2 (comparison); FHIR R4 §2.9 (FHIRPat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, cast
 
 import msgspec
 
-from xinglin.standards.fhir.fhirpath import quantity, temporal
+from xinglin.standards.fhir.fhirpath import quantity, schema, temporal
 from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError
 from xinglin.standards.fhir.fhirpath.numbers import decimals
 from xinglin.standards.fhir.fhirpath.quantity import Quantity
@@ -84,8 +84,8 @@ TEMPORAL: dict[str, Callable[[str], Any]] = {
 }
 
 
-@lru_cache(maxsize=512)
-def _class_is_quantity(kind: type) -> bool:
+@cache
+def _class_is_quantity(kind: Hashable) -> bool:
     return {"value", "unit", "code", "comparator"} <= set(getattr(kind, "__struct_fields__", ()))
 
 
@@ -94,14 +94,14 @@ def to_system(item: Item) -> Item | None:
 
     None where a primitive has no value. A FHIR Quantity's unit is its UCUM code, else its unit text.
     """
-    kind = type(item)
+    kind: type[object] = type(item)
     if kind is Primitive:
         value = item.value
         if value is None:
             return None
         convert = TEMPORAL.get(item.type)
         return convert(value) if convert else value
-    if _class_is_quantity(kind):
+    if _class_is_quantity(cast("Hashable", kind)):
         if item.value is None:
             return item
         unit = item.code if item.code is not None and item.system == UCUM_SYSTEM else (item.unit or item.code)
@@ -114,7 +114,9 @@ def type_name(item: Item) -> str:
     if type(item) is Primitive:
         return f"FHIR.{item.type}"
     system = SYSTEM_TYPES.get(type(item))
-    return f"System.{system}" if system else f"FHIR.{type(item).__name__.replace('_', '.')}"
+    if system:
+        return f"System.{system}"
+    return f"FHIR.{schema.name_of(type(item)) or type(item).__name__}"
 
 
 def equal(first: Item, second: Item) -> bool | None:
@@ -218,11 +220,12 @@ def compare(first: Item, second: Item) -> int | None:
     FhirPathEvaluationError
         The two have no order among each other.
     """
-    one, two = type(first), type(second)
+    one: type[object] = type(first)
+    two: type[object] = type(second)
     if one is two and one in (str, int, Decimal):
-        return (first > second) - (first < second)
+        return int(first > second) - int(first < second)
     if {one, two} == {int, Decimal}:
-        return (first > second) - (first < second)
+        return int(first > second) - int(first < second)
     if one in (Date, DateTime, Time) and two in (Date, DateTime, Time) and (one is Time) == (two is Time):
         return temporal.compare(first, second)
     if Quantity in (one, two) and {one, two} <= {Quantity, int, Decimal}:
@@ -235,7 +238,7 @@ def compare(first: Item, second: Item) -> int | None:
 def key(item: Item) -> Any:
     """A hashable that equal items share; items with one key may still differ (see :class:`Distinct`)."""
     value = to_system(item)
-    kind = type(value)
+    kind: type[object] = type(value)
     if kind is str or kind is bool:
         return kind, value
     if kind is int or kind is Decimal:

@@ -121,7 +121,7 @@ def to_quantity(value: Any) -> Quantity | None:
             number, code, word = found.groups()
             if word is not None and word not in CALENDAR:
                 return None
-            return quantity.of(Decimal(number), code or word or "1")
+            return quantity.of(Decimal(str(number)), code or word or "1")
     return None
 
 
@@ -154,7 +154,7 @@ def _converter(
             found, unit = to_quantity(one(this, context)), unit_of(this, context)
             if found is None or unit is None:
                 return None
-            target = Quantity(Decimal(0), CALENDAR.get(unit, unit))
+            target = Quantity(Decimal(0), CALENDAR.get(str(unit), str(unit)))
             return quantity.add(target, found, 1)
 
         return to_unit

@@ -56,9 +56,7 @@ def filtered(scope: Scope, source: Code, criteria: Node) -> Code:
 
         def numbered(this: Item, context: Context) -> list[Item]:
             return [
-                item
-                for at, item in enumerate(items(this, context))
-                if truth_at(item, context, at) is True
+                item for at, item in enumerate(items(this, context)) if truth_at(item, context, at) is True
             ]
 
         return Code(source.types, build_many=lambda _: numbered, ordered=source.ordered)
@@ -85,13 +83,9 @@ def _select(scope: Scope, source: Code, call: Call) -> Code:
         if numbered:
             project_at = indexed(project)
             return lambda this, context: [
-                end
-                for at, item in enumerate(items(this, context))
-                for end in project_at(item, context, at)
+                end for at, item in enumerate(items(this, context)) for end in project_at(item, context, at)
             ]
-        return lambda this, context: [
-            end for item in items(this, context) for end in project(item, context)
-        ]
+        return lambda this, context: [end for item in items(this, context) for end in project(item, context)]
 
     return Code(inner.types, build_many=build, ordered=source.ordered and inner.ordered)
 
@@ -149,12 +143,10 @@ def _sort(scope: Scope, source: Code, call: Call) -> Code:
         node = argument.operand if isinstance(argument, Polarity) and descending else argument
         keys.append((value_one(inner.compile(node)), descending))
 
-    def order(first: list[Item], second: list[Item]) -> int:
-        for (_, descending), a, b in zip(keys, first, second, strict=True):
-            if a is None or b is None:
-                answer = (a is None) - (b is None)  # empty comes after all values
-            else:
-                answer = compare(a, b) or 0
+    def order(first: tuple[list[Item], Item], second: tuple[list[Item], Item]) -> int:
+        for (_, descending), a, b in zip(keys, first[0], second[0], strict=True):
+            # Empty comes after all values.
+            answer = (a is None) - (b is None) if a is None or b is None else compare(a, b) or 0
             if answer:
                 return -answer if descending else answer
         return 0
@@ -162,7 +154,7 @@ def _sort(scope: Scope, source: Code, call: Call) -> Code:
     def many(this: Item, context: Context) -> list[Item]:
         found = items(this, context)
         values = [[key(item, context) for key, _ in keys] for item in found]
-        ranks = sorted(range(len(found)), key=cmp_to_key(lambda i, j: order(values[i], values[j])))
-        return [found[at] for at in ranks]
+        ranked = sorted(zip(values, found, strict=True), key=cmp_to_key(order))
+        return [item for _, item in ranked]
 
     return Code(source.types, build_many=lambda typed: many)

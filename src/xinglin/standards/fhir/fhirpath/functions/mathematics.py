@@ -49,17 +49,14 @@ def _guarded(compute: Callable[..., Decimal]) -> Callable[..., Decimal | None]:
     return guarded
 
 
-def _numeric(name: str, on_number: Callable[[Any], Any], on_quantity: bool = True) -> Callable[[Any], Any]:
-    def apply(value: Any) -> Any:
-        if isinstance(value, Quantity) and on_quantity:
-            return Quantity(Decimal(on_number(value.value)), value.unit)
-        if type(value) not in (int, Decimal):
-            raise FhirPathEvaluationError(
-                "standards.fhirpath-kind-met", name=name, expected="Decimal", found=type_name(value)
-            )
-        return on_number(value)
-
-    return apply
+def _absolute(value: Any) -> Any:
+    if isinstance(value, Quantity):
+        return Quantity(abs(value.value), value.unit)
+    if type(value) not in (int, Decimal):
+        raise FhirPathEvaluationError(
+            "standards.fhirpath-kind-met", name="abs", expected="Decimal", found=type_name(value)
+        )
+    return abs(value)
 
 
 def _whole(rounding: str) -> Callable[[Any], int]:
@@ -71,11 +68,15 @@ def _round(value: Any, digits: int = 0) -> Any:
         return Quantity(_round(value.value, digits), value.unit)
     if digits < 0 or digits > 28:
         raise FhirPathEvaluationError("standards.fhirpath-digits", digits=digits)
+    if type(value) not in (int, Decimal):
+        raise FhirPathEvaluationError(
+            "standards.fhirpath-kind-met", name="round", expected="Decimal", found=type_name(value)
+        )
     return quantity.round_to(Decimal(value), digits)
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    if isinstance(base, int) and isinstance(exponent, int) and 0 <= exponent:
+    if isinstance(base, int) and isinstance(exponent, int) and exponent >= 0:
         if exponent * max(base.bit_length(), 1) > _MAX_EXPONENT:
             return None
         return base**exponent
@@ -84,11 +85,11 @@ def _power(base: Any, exponent: Any) -> Any:
     return _guarded(_WORKING.power)(base, exponent)
 
 
-pure("abs", "Any", (), None, _numeric("abs", abs))
+pure("abs", "Any", (), None, _absolute)
 pure("ceiling", "Decimal", (), INTEGER, _whole(ROUND_CEILING))
 pure("floor", "Decimal", (), INTEGER, _whole(ROUND_FLOOR))
 pure("truncate", "Decimal", (), INTEGER, _whole(ROUND_DOWN))
-pure("round", "Any", ("Integer",), None, _numeric("round", lambda value: value) and _round, optional=1)
+pure("round", "Any", ("Integer",), None, _round, optional=1)
 pure(
     "exp",
     "Decimal",
@@ -132,8 +133,10 @@ def _sum(values: list[Any]) -> Any:
             if total is None:
                 return None
         elif type(total) in (int, Decimal) and type(value) in (int, Decimal):
-            total = total + value if isinstance(total, int) and isinstance(value, int) else CONTEXT.add(
-                Decimal(total), Decimal(value)
+            total = (
+                total + value
+                if isinstance(total, int) and isinstance(value, int)
+                else CONTEXT.add(Decimal(total), Decimal(value))
             )
         else:
             raise FhirPathEvaluationError(

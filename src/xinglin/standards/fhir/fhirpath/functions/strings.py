@@ -39,7 +39,10 @@ def _bounded(text: str) -> str:
 
 
 def _replace(text: str, pattern: str, substitution: str) -> str:
-    if len(substitution) * (len(text) + 1) > MAX_CHARACTERS and text.count(pattern) * len(substitution) > MAX_CHARACTERS:
+    if (
+        len(substitution) * (len(text) + 1) > MAX_CHARACTERS
+        and text.count(pattern) * len(substitution) > MAX_CHARACTERS
+    ):
         raise FhirPathEvaluationError("standards.fhirpath-long-string", limit=MAX_CHARACTERS)
     return text.replace(pattern, substitution)
 
@@ -81,7 +84,7 @@ def _substring(scope: Scope, source: Code, call: Call) -> Code:
         if text is None or start is None or not 0 <= start < len(text):
             return None
         length = length_of(this, context) if length_of else None
-        return text[start:] if length is None else text[start : start + max(length, 0)]
+        return str(text[start:]) if length is None else str(text[start : start + max(length, 0)])
 
     return Code(STRING, build_one=lambda typed: part)
 

@@ -94,9 +94,7 @@ def _take(scope: Scope, source: Code, call: Call) -> Code:
     return _sliced(scope, source, call, lambda items, number: items[: max(number, 0)])
 
 
-def _sliced(
-    scope: Scope, source: Code, call: Call, cut: Callable[[list[Item], Any], list[Item]]
-) -> Code:
+def _sliced(scope: Scope, source: Code, call: Call, cut: Callable[[list[Item], Any], list[Item]]) -> Code:
     _ordered(scope, source, call.name, call.at)
     argument = scope.compile(call.arguments[0]) if call.arguments else None
     number = value_of_kind(argument, "Integer", call.name, call.at) if argument else lambda this, context: 1

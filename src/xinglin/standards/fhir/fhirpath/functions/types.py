@@ -150,10 +150,23 @@ def _of_type_function(scope: Scope, source: Code, call: Call) -> Code:
 
 @function("type")
 def _type(scope: Scope, source: Code, call: Call) -> Code:
+    types = frozenset({"System.TypeInfo"})
+    if source.single:
+        one = source.one(True)
+
+        def info(this: Item, context: Context) -> Item | None:
+            item = one(this, context)
+            return None if item is None else _info(item)
+
+        return Code(types, build_one=lambda typed: info)
     many = source.many(True)
+    return Code(
+        types,
+        build_many=lambda typed: lambda this, context: [_info(item) for item in many(this, context)],
+        ordered=source.ordered,
+    )
 
-    def infos(this: Item, context: Context) -> list[Item]:
-        parts = (type_name(item).partition(".") for item in many(this, context))
-        return [TypeInfo(namespace, name) for namespace, _, name in parts]
 
-    return Code(frozenset({"System.TypeInfo"}), build_many=lambda typed: infos, ordered=source.ordered)
+def _info(item: Item) -> TypeInfo:
+    namespace, _, name = type_name(item).partition(".")
+    return TypeInfo(namespace, name)
