@@ -43,10 +43,12 @@ class Api:
     def __init__(self, records: Records, settings: Settings) -> None:
         self.edge = Edge(records, settings)
         self._records = records
+        # Another process's database is waited for in a thread: the event loop goes on.
+        self._near = records.database.dialect == "sqlite"
 
     def quick(self, actor: Actor, type_: str, id_: str) -> tuple[list[Header], bytes] | None:
         """Headers and body of a plain read; None where it is no plain success (the long way then says why)."""
-        if type_ not in resource_types():
+        if not self._near or type_ not in resource_types():
             return None
         try:
             stored = self._records.read(actor, type_, id_)
@@ -67,6 +69,8 @@ class Api:
     def light(self, request: Request) -> bool:
         """Whether the request may be answered on the event loop, without keeping others waiting."""
         path = request.path
+        if not self._near:
+            return path == ("metadata",)
         if request.method in _READING:
             return not any(part.startswith("$") for part in path) and path[-1:] != ("_history",)
         if path[-1:] == ("_search",):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from xinglin.kernel.database import Connection, Database, open_database
@@ -21,6 +22,7 @@ from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexContext
 from xinglin.records.prepared import Prepared, prepare, prepare_parsed
 from xinglin.records.schema import migrate
+from xinglin.records.search import Bounds, Search
 from xinglin.records.stored import Change, HistoryPage, Operation, Stored
 from xinglin.records.transaction import Transaction
 from xinglin.trust import Actor, scope
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from xinglin.records.loader import Loader
-    from xinglin.records.search import Page
+    from xinglin.records.search import Page, Search
     from xinglin.standards.fhir.search.query import Query
 
 T = TypeVar("T")
@@ -58,6 +60,9 @@ class Records:
         self.cursors = Cursors(bytes.fromhex(key))
         self.ledger = Ledger(_fold)
         database.attach(self.ledger)
+        self.searching = Search(
+            self.cursors, Bounds(self.settings.include_limit, self.settings.search_time_limit_s)
+        )
         if before == 0 and self.settings.time_zone != "UTC":
             self.set_tenant(1, "default", self.settings.time_zone)
 
@@ -96,12 +101,10 @@ class Records:
         with self.database.read() as connection:
             return history_page(connection, predicate, query, self.cursors)
 
-    def search(self, actor: Actor, query: Query) -> Page:
-        """A page of what ``query`` finds."""
-        from xinglin.records.search import search
-
+    def search(self, actor: Actor, query: Query, *, budget: int | None = None) -> Page:
+        """A page of what ``query`` finds. Raises OverBudget past ``budget`` steps of SQLite's engine."""
         with self.database.read() as connection:
-            return search(connection, scope(actor, "search", query.type), query, cursors=self.cursors)
+            return self._searching.page(connection, scope(actor, "search", query.type), query, budget=budget)
 
     def changes(self, actor: Actor, after_position: int = 0, limit: int = 1000) -> list[Change]:
         """What was written after a position, in the one order of commits; whole commits, about ``limit`` changes.
@@ -201,9 +204,14 @@ class Records:
         return self.prepare(actor, operation.type, operation.body, operation.id or new_id())
 
     def _found(self, connection: Connection, query: Query, actor: Actor, most: int) -> list[tuple[str, str]]:
-        from xinglin.records.search import find
+        return self._searching.find(connection, scope(actor, "search", query.type), query, most)
 
-        return find(connection, scope(actor, "search", query.type), query, most)
+    @cached_property
+    def _searching(self) -> Search:
+        from xinglin.records.search import Bounds, Search
+
+        bounds = Bounds(included=self.settings.include_limit, time_s=self.settings.search_time_limit_s)
+        return Search(self.cursors, bounds)
 
 
 class _Preparing:

@@ -8,6 +8,7 @@ the writer without holding any.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import re
 import secrets
@@ -22,7 +23,7 @@ from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, choose
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
-from xinglin.records.api import Api
+from xinglin.records.api import Api, OverBudget
 from xinglin.records.rest.errors import Malformed, TooLarge, UnsupportedMedia
 from xinglin.records.rest.exchange import Answer, Header, Pending, Request
 from xinglin.records.rest.negotiate import FORM, check_sent, flag, preferences, wanted
@@ -148,11 +149,12 @@ class Endpoint:
         body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
         request = self._request(scope, headers, body, base + PREFIX.decode(), language)
         api = self._api
+        answer: Answer | Pending | None = None
         if api.light(request):
-            answer = api.answer(request)
-        else:
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._threads, api.answer, request)
+            with contextlib.suppress(OverBudget):
+                answer = api.answer(request, inline=True)
+        if answer is None:
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, api.answer, request)
         if isinstance(answer, Pending):
             answer = answer.finish(await asyncio.wrap_future(answer.submit()))
         if request.pretty and answer.body and _is_json(answer):

@@ -12,6 +12,9 @@ from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.settings import Settings
 
 if TYPE_CHECKING:
+    import uvicorn
+
+    from xinglin.apps.api.app import App
     from xinglin.records.service import Records
 
 GRACE_S = 10
@@ -66,7 +69,7 @@ def serve(
         port=settings.port if port is None else port,
     )
     check_bind(settings.host)
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     try:
         from xinglin.apps.assemble import open_record
 
@@ -82,7 +85,7 @@ def serve(
         listener.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A bound socket, so that a taken port is told before the database is opened."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -100,21 +103,28 @@ def _print(address: str) -> None:
 
 
 def _run(records: Records, settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    import uvicorn
-
     from xinglin.apps.api.app import create_app
-    from xinglin.apps.api.protocol import Protocol
 
     app = create_app(records, settings)
-    bound = listener.getsockname()[1]
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = settings.base_url or f"http://{shown}:{bound}"
+    address = settings.base_url or f"http://{shown}:{listener.getsockname()[1]}"
+    try:
+        uvicorn_server(app, lambda: ready(address)).run(sockets=[listener])
+    finally:
+        app.close()
+
+
+def uvicorn_server(app: App, ready: Callable[[], None]) -> uvicorn.Server:
+    """The web server around the application, not yet running; ``ready`` is called once it accepts requests."""
+    import uvicorn
+
+    from xinglin.apps.api.protocol import Protocol
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                ready(address)
+                ready()
 
     config = uvicorn.Config(
         app,
@@ -130,7 +140,4 @@ def _run(records: Records, settings: Settings, listener: socket.socket, ready: C
         timeout_keep_alive=30,
         backlog=512,
     )
-    try:
-        Server(config).run(sockets=[listener])
-    finally:
-        app.close()
+    return Server(config)

@@ -6,7 +6,7 @@ Nothing here touches the store. Source: HL7 FHIR R4, http.html#transaction (§3.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -14,18 +14,16 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from xinglin.records.rest.errors import Malformed, TooMany
-from xinglin.records.rest.lexemes import dumps, loads
+from xinglin.records.rest.lexemes import loads
+from xinglin.standards.fhir.edit import replace_references
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _RANK = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 _LOCAL = re.compile(r"([A-Z][A-Za-z]{2,60})/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{2,60})\?(.+)", re.DOTALL)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
-_NARRATIVE = re.compile(r"""((?:href|src)\s*=\s*)("|')(.*?)\2""", re.DOTALL)
-
-
-_NO_LINKS = frozenset({"system", "value", "id", "code", "fullUrl"})
-"""Identifier.system names a naming system and Identifier.value may well be a uuid: neither is a link."""
+_TEXTS = re.compile(rb'"((?:[^"\\]++|\\.)*+)"')
+_NARRATIVE = re.compile(rb"""(?:href|src)\s*=\s*\\?["']([^"'\\#]{1,512})""")
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,20 +34,20 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     ifMatch: str | None = None  # noqa: N815
     ifNoneExist: str | None = None  # noqa: N815
     id: str | None = None
-    extension: msgspec.Raw | None = None
-    modifierExtension: msgspec.Raw | None = None  # noqa: N815
+    extension: msgspec.Raw = msgspec.Raw()
+    modifierExtension: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     fullUrl: str | None = None  # noqa: N815
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = msgspec.Raw()
     request: _Asked | None = None
-    search: msgspec.Raw | None = None
-    response: msgspec.Raw | None = None
-    link: msgspec.Raw | None = None
+    search: msgspec.Raw = msgspec.Raw()
+    response: msgspec.Raw = msgspec.Raw()
+    link: msgspec.Raw = msgspec.Raw()
     id: str | None = None
-    extension: msgspec.Raw | None = None
-    modifierExtension: msgspec.Raw | None = None  # noqa: N815
+    extension: msgspec.Raw = msgspec.Raw()
+    modifierExtension: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
 
 class _Bundle(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,14 +55,14 @@ class _Bundle(msgspec.Struct, forbid_unknown_fields=True):
     type: str | None = None
     entry: list[_Entry] | None = None
     id: str | None = None
-    meta: msgspec.Raw | None = None
+    meta: msgspec.Raw = msgspec.Raw()
     implicitRules: str | None = None  # noqa: N815
     language: str | None = None
-    identifier: msgspec.Raw | None = None
+    identifier: msgspec.Raw = msgspec.Raw()
     timestamp: str | None = None
     total: int | None = None
-    link: msgspec.Raw | None = None
-    signature: msgspec.Raw | None = None
+    link: msgspec.Raw = msgspec.Raw()
+    signature: msgspec.Raw = msgspec.Raw()
 
 
 _read = msgspec.json.Decoder(_Bundle).decode
@@ -146,7 +144,7 @@ def _entry(index: int, entry: _Entry) -> Entry:
         )
     if not asked.url:
         raise Malformed("records.rest-entry-url", expression=f"{place}.request.url")
-    resource = bytes(entry.resource) if entry.resource is not None else None
+    resource = bytes(entry.resource) or None
     if asked.method in ("PUT", "PATCH") and resource is None:
         raise Malformed("records.rest-entry-resource", expression=f"{place}.resource", method=asked.method)
     return Entry(
@@ -226,42 +224,46 @@ def conditional_references(resource: Any) -> set[str]:
     return found
 
 
-def resolve_links(body: bytes, places: dict[str, str], full_url: str | None) -> bytes:
-    """``body`` with every link to an entry of the bundle replaced by where that entry went.
+class Links:
+    """Where the entries of a transaction went: fullUrls and conditional references, each with its ``Type/id``."""
 
-    ``places`` maps fullUrls and conditional references to ``Type/id``. A relative reference in an entry whose fullUrl is
-    a RESTful address is read against that address's base. References, uri, url, oid and uuid elements, and the links of
-    the narrative are replaced; nothing else changes (numbers keep their digits).
-    """
-    root = _root_of(full_url)
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+        self._relative: dict[str, dict[str, str]] = {}
 
-    def target(text: str) -> str | None:
-        place, hash_, fragment = text.partition("#")
-        if not place:
-            return None
-        found = places.get(place)
-        if found is None:
-            match = _LOCAL.fullmatch(place)
-            if match and root:
-                found = places.get(f"{root}{match[1]}/{match[2]}")
-            elif match is None and "/_history/" in place:
-                found = places.get(place.partition("/_history/")[0])
-        return None if found is None else found + hash_ + fragment
+    def resolve(self, body: bytes, full_url: str | None) -> bytes:
+        """``body`` (minified) with every link to an entry of the bundle replaced by where that entry went.
 
-    # Most resources mention no other entry by anything but "reference": look before reading.
-    if not _mentions(body, places, root):
-        return body
-    document = loads(body)
-    _replace(document, target)
-    return dumps(document)
+        A relative reference in an entry whose fullUrl is a RESTful address is read against that address's base.
+        References, uri, url, oid and uuid elements, and the links of the narrative are replaced, nothing else.
+        """
+        relative = self._below(_root_of(full_url))
+        found: dict[str, str] = {}
+        # Few of the bundle's entries are named in any one body: look its own texts up instead of looking for each.
+        for raw in (*_TEXTS.findall(body), *_NARRATIVE.findall(body)):
+            text = _unescaped(raw)
+            target = self._places.get(text) or relative.get(text)
+            if target is not None:
+                found[text] = target
+        return replace_references(body, found)
+
+    def _below(self, root: str | None) -> dict[str, str]:
+        if root is None:
+            return {}
+        known = self._relative.get(root)
+        if known is None:
+            known = {url[len(root) :]: place for url, place in self._places.items() if url.startswith(root)}
+            self._relative[root] = known
+        return known
 
 
-def _mentions(body: bytes, places: dict[str, str], root: str | None) -> bool:
-    if b"\\u" in body or b"\\/" in body:
-        return True  # an escaped spelling may hide one
-    if root and b'"reference"' in body:
-        return True
-    return b"urn:" in body or b"://" in body or b"?" in body
+def _unescaped(raw: bytes) -> str:
+    if b"\\" in raw:
+        try:
+            return str(msgspec.json.decode(b'"' + raw + b'"', type=str))
+        except msgspec.DecodeError:
+            return ""
+    return raw.decode("utf-8", "replace")
 
 
 def _root_of(full_url: str | None) -> str | None:
@@ -271,37 +273,6 @@ def _root_of(full_url: str | None) -> str | None:
     head, _, tail = full_url.rpartition("/")
     root, slash, kind = head.rpartition("/")
     return root + slash if slash and _LOCAL.fullmatch(f"{kind}/{tail}") else None
-
-
-def _replace(node: Any, target: Callable[[str], str | None]) -> None:
-    if isinstance(node, list):
-        for index, value in enumerate(node):
-            if type(value) is str:
-                # arrays of canonical, uri or url (instantiatesUri …)
-                if value.startswith("urn:") and (found := target(value)) is not None:
-                    node[index] = found
-            else:
-                _replace(value, target)
-        return
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
-        if type(value) is not str:
-            _replace(value, target)
-        elif key == "reference":
-            if (found := target(value)) is not None:
-                node[key] = found
-        elif key == "div":
-            node[key] = _NARRATIVE.sub(
-                lambda m: f"{m[1]}{m[2]}{target(m[3]) or m[3]}{m[2]}",
-                value,
-            )
-        elif (
-            key not in _NO_LINKS
-            and (value.startswith(("urn:uuid:", "urn:oid:")) or key.lower().endswith(("url", "uri")))
-            and (found := target(value)) is not None
-        ):
-            node[key] = found
 
 
 def entry_bytes(

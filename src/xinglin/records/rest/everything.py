@@ -68,25 +68,21 @@ def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
     count = one_value(pairs, "_count")
     if count is not None:
         asked.append(("_count", count))
-    cursor = one_value(pairs, "_cursor")
-    if cursor is not None:
-        asked.append(("_cursor", cursor))
-    if id_ is not None:
-        edge.records.read(request.actor, "Patient", id_)  # 404 or 410 rather than an empty bundle
-    query = edge.query(
-        request,
-        None,
-        tuple(asked),
-        strict=True,
-        compartment=Compartment("Patient", id_ if id_ is not None else "*"),
-    )
-    page = edge.records.search(request.actor, replace(query, total="none"))
-    own = [entry.stored for entry in page.entries]
+    outer, _, inner = (one_value(pairs, "_cursor") or "").rpartition("~")
+    person, following = _person(edge, request, id_, outer)
+    if inner:
+        asked.append(("_cursor", inner))
+    query = edge.query(request, None, tuple(asked), strict=True, compartment=Compartment("Patient", person))
+    page = edge.records.search(request.actor, replace(query, total="none")) if person else None
+    cursor = following
+    if page is not None and page.next:
+        cursor = f"{outer}~{page.next}" if id_ is None else page.next
+    own = [entry.stored for entry in page.entries] if page is not None else []
     path = f"Patient/{id_}/$everything" if id_ is not None else "Patient/$everything"
     kept = tuple(pair for pair in pairs if pair[0] != "_cursor")
     links = [("self", link(request, path, kept))]
-    if page.next:
-        links.append(("next", link(request, path, (*kept, ("_cursor", page.next)))))
+    if cursor:
+        links.append(("next", link(request, path, (*kept, ("_cursor", cursor)))))
     wanted = frozenset(types.split(",")) if types is not None else OUTSIDE
     others = _referred(edge, request, own, wanted & OUTSIDE)
     base = request.base.encode()
@@ -95,6 +91,22 @@ def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
     ]
     body = bundle_bytes("searchset", entries, id_=new_id(), updated=instant_text(now()), links=links)
     return json_answer(request, body, headers=[PRIVATE])
+
+
+def _person(edge: Edge, request: Request, id_: str | None, outer: str) -> tuple[str, str | None]:
+    """Whose record this page is of, and the cursor of the next person's first page.
+
+    Without an id every page belongs to one person: the cursor is the one at which a search of all patients finds them,
+    "~", and the one within their record. "": there is nobody.
+    """
+    if id_ is not None:
+        edge.records.read(request.actor, "Patient", id_)  # 404 or 410 rather than an empty bundle
+        return id_, None
+    pairs = (("_count", "1"), *((("_cursor", outer),) if outer else ()))
+    page = edge.records.search(request.actor, edge.query(request, "Patient", pairs, strict=True))
+    if not page.entries:
+        return "", None
+    return page.entries[0].stored.id, f"{page.next}~" if page.next else None
 
 
 def _entry(base: bytes, stored: Stored, mode: bytes) -> bytes:

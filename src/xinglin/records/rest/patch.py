@@ -34,7 +34,7 @@ def read_patch(body: bytes) -> Patch:
     if len(document) > OPERATIONS_MOST:
         raise Malformed("records.rest-patch-long", most=OPERATIONS_MOST)
     for index, operation in enumerate(document):
-        if not isinstance(operation, dict) or operation.get("op") not in _MEMBERS:
+        if not isinstance(operation, dict) or str(operation.get("op")) not in _MEMBERS:
             raise Malformed("records.rest-patch-op", index=index, known=", ".join(_MEMBERS))
         for member in _MEMBERS[operation["op"]]:
             if member not in operation:

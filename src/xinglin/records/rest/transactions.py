@@ -28,6 +28,7 @@ from xinglin.records.errors import NotFound
 from xinglin.records.rest import writes
 from xinglin.records.rest.bundles import (
     Entry,
+    Links,
     below_base,
     bundle_bytes,
     check_full_urls,
@@ -36,7 +37,6 @@ from xinglin.records.rest.bundles import (
     entry_bytes,
     in_order,
     read_bundle,
-    resolve_links,
 )
 from xinglin.records.rest.conditional import instant_text, version_of
 from xinglin.records.rest.edge import Edge, json_answer, known_type
@@ -56,6 +56,7 @@ from xinglin.records.rest.outcome import issues_of, outcome
 from xinglin.records.rest.writes import Write
 from xinglin.records.stored import Operation, Stored
 from xinglin.records.transaction import Transaction
+from xinglin.standards.fhir.parse import minify
 from xinglin.standards.fhir.search.query import Query
 
 Answering = Callable[[Request], Answer | Pending]
@@ -267,9 +268,8 @@ def _transaction(
             found[step.entry.index] = answer_entry(request, answer, step.entry.method)
     for entry in ordered:
         if entry.index not in found:
-            found[entry.index] = _of_batch(
-                request, entry, lambda e=entry: _waited(answering(by_index[e.index]))
-            )
+            asked = by_index[entry.index]
+            found[entry.index] = _of_batch(request, entry, partial(_waited, answering, asked))
     return [found[index] for index in sorted(found)]
 
 
@@ -320,7 +320,13 @@ def _plan(edge: Edge, request: Request, parts: Sequence[tuple[Entry, Request]]) 
     check_targets((step.entry, step.type, step.id) for step in steps if step.id)
     for step in steps:
         if step.entry.method in ("POST", "PUT"):
-            _guarded(step.entry, _rewrite, edge, request, step, places)
+            _guarded(step.entry, _look_up, edge, request, step, places)
+    links = Links(places)
+    for step in steps:
+        if step.entry.method in ("POST", "PUT"):
+            step.request = replace(
+                step.request, body=links.resolve(_minified(step.request.body), step.entry.full_url)
+            )
     for step in steps:
         step.write = _guarded(step.entry, _write, edge, step)
     return steps
@@ -379,21 +385,25 @@ def _named(edge: Edge, request: Request, condition: Query) -> str | None:
     return matches[0] if matches else None
 
 
-def _rewrite(edge: Edge, request: Request, step: _Step, places: dict[str, str]) -> None:
+def _look_up(edge: Edge, request: Request, step: _Step, places: dict[str, str]) -> None:
+    """What the entry's conditional references name, into ``places``."""
     body = step.request.body
-    if b"?" in body or b"\\u003" in body:
-        try:
-            conditional = conditional_references(loads(body, what="resource"))
-        except Malformed:
-            conditional = set()  # the check of the body says what is wrong with it
-        for reference in sorted(conditional):
-            if reference not in places:
-                places[reference] = _referred(edge, request, reference)
-    try:
-        body = resolve_links(body, places, step.entry.full_url)
-    except Malformed:
+    if b"?" not in body and b"\\u003" not in body:
         return
-    step.request = replace(step.request, body=body)
+    try:
+        conditional = conditional_references(loads(body, what="resource"))
+    except Malformed:
+        return  # the check of the body says what is wrong with it
+    for reference in sorted(conditional):
+        if reference not in places:
+            places[reference] = _referred(edge, request, reference)
+
+
+def _minified(body: bytes) -> bytes:
+    try:
+        return minify(body)
+    except (ValueError, RecursionError):
+        return body  # the check of the body says what is wrong with it
 
 
 def _referred(edge: Edge, request: Request, reference: str) -> str:

@@ -19,7 +19,7 @@ MODES = ("create", "update", "delete", "profile")
 
 class _Parameter(msgspec.Struct):
     name: str = ""
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = msgspec.Raw()
     valueCode: str | None = None  # noqa: N815
     valueString: str | None = None  # noqa: N815
     valueUri: str | None = None  # noqa: N815
@@ -93,7 +93,7 @@ def _asked(request: Request) -> tuple[bytes | None, str | None, str | None]:
         return request.body, mode, profile
     body = None
     for parameter in head.parameter:
-        if parameter.name == "resource" and parameter.resource is not None:
+        if parameter.name == "resource" and bytes(parameter.resource):
             body = bytes(parameter.resource)
         elif parameter.name == "mode":
             mode = parameter.valueCode or parameter.valueString
