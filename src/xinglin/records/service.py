@@ -22,7 +22,6 @@ from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexContext
 from xinglin.records.prepared import Prepared, prepare, prepare_parsed
 from xinglin.records.schema import migrate
-from xinglin.records.search import Bounds, Search
 from xinglin.records.stored import Change, HistoryPage, Operation, Stored
 from xinglin.records.transaction import Transaction
 from xinglin.trust import Actor, scope
@@ -60,9 +59,6 @@ class Records:
         self.cursors = Cursors(bytes.fromhex(key))
         self.ledger = Ledger(_fold)
         database.attach(self.ledger)
-        self.searching = Search(
-            self.cursors, Bounds(self.settings.include_limit, self.settings.search_time_limit_s)
-        )
         if before == 0 and self.settings.time_zone != "UTC":
             self.set_tenant(1, "default", self.settings.time_zone)
 

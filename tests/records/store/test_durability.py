@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Cluster
 
+from postgres import Cluster
 from xinglin.kernel.database import Unavailable, open_database
 from xinglin.records.service import Records, open_records
 from xinglin.trust import local_system

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import FAST, Cluster
 
+from postgres import FAST, Cluster
 from xinglin.kernel.database import Full, Unavailable, open_database
 from xinglin.records.service import Records
 from xinglin.trust import local_system

@@ -1,9 +1,10 @@
 """The one writer thread: many callers' units of work in one transaction, acknowledged once it is on disk.
 
 Callers queue a unit and wait. The writer takes all that wait (bounded by number and by time), begins ONE transaction,
-runs each unit in a savepoint, commits, and only then answers. A unit that fails is rolled back to its savepoint and its caller gets the
-error; the others stay. Where the database itself fails (no room, deadlock, lost connection) the whole transaction is
-rolled back and each unit is run again in a transaction of its own, so that one caller's trouble is not another's.
+runs each unit in a savepoint, commits, and only then answers. A unit that fails is rolled back to its savepoint and its
+caller gets the error; the others stay. Where the database itself fails (no room, deadlock, lost connection) the whole
+transaction is rolled back and each unit is run again in a transaction of its own, so that one caller's trouble is not
+another's.
 """
 
 from __future__ import annotations
