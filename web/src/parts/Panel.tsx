@@ -3,13 +3,22 @@ import { useId, useState, type ReactNode } from "react";
 import { FhirError } from "../fhir/client";
 import { useLanguage } from "../i18n";
 
-/** A part of a screen with a heading; `aside` stands at the heading's side. */
-export function Panel({ title, aside, id, children }: { title: string; aside?: ReactNode; id?: string; children: ReactNode }): ReactNode {
+interface PanelParts {
+  title: string;
+  aside?: ReactNode; // at the heading's side
+  id?: string;
+  whole?: boolean; // the panel is the whole screen: its heading is the page's
+  children: ReactNode;
+}
+
+/** A part of a screen with a heading. */
+export function Panel({ title, aside, id, whole, children }: PanelParts): ReactNode {
   const heading = useId();
+  const Heading = whole ? "h1" : "h2";
   return (
     <section className="panel" aria-labelledby={heading} id={id}>
       <header>
-        <h2 id={heading}>{title}</h2>
+        <Heading id={heading}>{title}</Heading>
         {aside}
       </header>
       {children}

@@ -7,7 +7,7 @@ import { Panel } from "../parts/Panel";
 export function Crash(): ReactNode {
   const { t } = useLanguage();
   return (
-    <Panel title={t("appName")}>
+    <Panel whole title={t("appName")}>
       <p role="alert">{t("shell.crashed")}</p>
       <Button onClick={() => window.location.reload()}>{t("shell.reload")}</Button>
     </Panel>
@@ -17,7 +17,7 @@ export function Crash(): ReactNode {
 export function NoPage(): ReactNode {
   const { t } = useLanguage();
   return (
-    <Panel title={t("appName")}>
+    <Panel whole title={t("appName")}>
       <p>{t("shell.noPage")}</p>
     </Panel>
   );

@@ -12,9 +12,7 @@ const dark: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: "grove",
-  primaryShade: { light: 7, dark: 4 },
-  autoContrast: true,
-  luminanceThreshold: 0.3,
+  primaryShade: 7, // white on it reaches 6 : 1, in both schemes
   colors: { grove, dark },
   fontFamily:
     'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif',
@@ -46,3 +44,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-default-border": "#3a4643",
   },
 });
+
+/** A dialog's head is no landmark of the page, though it is a <header>. */
+export const NO_BANNER = { header: { role: "presentation" } };

@@ -33,7 +33,7 @@ function ChartOf({ id }: { id: string }): ReactNode {
   }, [t]);
   if (patient.isError && patient.error instanceof FhirError && patient.error.kind === "missing")
     return (
-      <Panel title={t("chart.title")}>
+      <Panel whole title={t("chart.title")}>
         <p>{t("chart.notFound")}</p>
         <Link to="/">{t("banner.allPatients")}</Link>
       </Panel>
@@ -41,9 +41,9 @@ function ChartOf({ id }: { id: string }): ReactNode {
   return (
     <>
       {patient.isPending ? (
-        <Panel title={t("chart.title")}><Loading lines={2} /></Panel>
+        <Panel whole title={t("chart.title")}><Loading lines={2} /></Panel>
       ) : patient.isError ? (
-        <Panel title={t("chart.title")}><Failure error={patient.error} retry={() => void patient.refetch()} /></Panel>
+        <Panel whole title={t("chart.title")}><Failure error={patient.error} retry={() => void patient.refetch()} /></Panel>
       ) : (
         <Banner patient={patient.data} allergies={chart.allergies} />
       )}

@@ -1,3 +1,4 @@
+import { NO_BANNER } from "../../theme/theme";
 import { Modal } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useState, type ReactNode } from "react";
@@ -67,7 +68,7 @@ export function Documents({
       </PagesPanel>
       <Modal
         opened={Boolean(opened)} onClose={() => setOpened(undefined)} size="xl" fullScreen={phone}
-        title={opened && <strong dir="auto">{title(opened)}</strong>} closeButtonProps={{ "aria-label": t("trend.close") }}
+        title={opened && <strong dir="auto">{title(opened)}</strong>} attributes={NO_BANNER} closeButtonProps={{ "aria-label": t("trend.close") }}
       >
         {opened && (
           <>

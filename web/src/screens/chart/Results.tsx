@@ -101,10 +101,11 @@ function Course({ series, open }: { series: Series; open: () => void }): ReactNo
   const { language, t } = useLanguage();
   const lines = useMemo(() => linesOf(series), [series]);
   const what = testName(series.code, language) ?? t("unknown.what");
+  const values = t("results.count", { count: series.points.length });
   return (
-    <button type="button" className="course" onClick={open} aria-label={t("results.openTrend", { what, count: series.points.length })}>
+    <button type="button" className="course" onClick={open} aria-label={t("results.openTrend", { what, values })}>
       <Sparkline lines={lines} />
-      <span className="small num">{t("results.count", { count: series.points.length })}</span>
+      <span className="small num nowrap">{values}</span>
     </button>
   );
 }

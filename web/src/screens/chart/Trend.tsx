@@ -1,3 +1,4 @@
+import { NO_BANNER } from "../../theme/theme";
 import { Modal, useComputedColorScheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { lazy, Suspense, type ReactNode } from "react";
@@ -29,7 +30,7 @@ export function Trend({ series, patient, close }: { series: Series | undefined; 
   return (
     <Modal
       opened={Boolean(series)} onClose={close} title={<strong>{name}</strong>} size="xl" fullScreen={phone}
-      closeButtonProps={{ "aria-label": t("trend.close") }}
+      attributes={NO_BANNER} closeButtonProps={{ "aria-label": t("trend.close") }}
     >
       {series && <TrendBody series={series} patient={patient} name={name} dark={dark} />}
     </Modal>

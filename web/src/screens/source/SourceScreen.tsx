@@ -31,9 +31,9 @@ export function SourceScreen(): ReactNode {
         <Link to="/patients/$patientId" params={{ patientId }}>← {t("source.toChart")}</Link>
       </p>
       {query.isPending ? (
-        <Panel title={t("source.title", { type })}><Loading lines={8} /></Panel>
+        <Panel whole title={t("source.title", { type })}><Loading lines={8} /></Panel>
       ) : query.isError ? (
-        <Panel title={t("source.title", { type })}><Failure error={query.error} retry={() => void query.refetch()} /></Panel>
+        <Panel whole title={t("source.title", { type })}><Failure error={query.error} retry={() => void query.refetch()} /></Panel>
       ) : (
         <SourceOf body={query.data} type={type} patient={patientId} />
       )}
@@ -52,7 +52,7 @@ function SourceOf({ body, type, patient }: { body: string; type: string; patient
   ].filter(Boolean);
   const json = indented(body);
   return (
-    <Panel title={t("source.title", { type })}>
+    <Panel whole title={t("source.title", { type })}>
       <p className="quiet small wrap" style={{ marginTop: 0 }}>{t("source.explain")} {facts.join(" · ")}</p>
       <div className={`${styles.bar} no-print`}>
         <SegmentedControl
