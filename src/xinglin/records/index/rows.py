@@ -33,7 +33,8 @@ pairs ``(param, a, b, low, high, text)``
     token$token: a, b; token$date: a, low, high in µs; token$string: a, text folded;
     token$reference: a = Target, b = the token; token$number$number: a, low = first, high = second.
 patients ``[id]``
-    The Patients in whose compartments the resource lies; a Patient's is its own.
+    The Patients in whose compartments the resource lies (those that the compartment's reference parameters refer to); a
+    Patient is in its own, and in those of the Patients it is linked to.
 
 ``_id``, ``_lastUpdated``, ``_text`` and ``_content`` have no rows: the store keeps them in its own
 columns and full text. The same row never stands twice in a list.

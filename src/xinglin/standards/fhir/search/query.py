@@ -73,8 +73,8 @@ class OfTypeValue:
 
 @dataclass(frozen=True, slots=True)
 class TextValue:
-    """Words: for ``:text`` on tokens (processed as a string: the folded text of a row begins with them), or
-    for ``_text`` and ``_content`` (full text).
+    """Words: for ``:text`` on tokens (folded, a word of the folded text of a row begins there), or for ``_text`` and
+    ``_content`` (full text).
     """
 
     text: str
