@@ -79,7 +79,8 @@ def test_what_is_no_json_is_malformed(body: bytes) -> None:
 def test_more_entries_than_allowed_are_refused_with_the_setting_named() -> None:
     with pytest.raises(TooMany) as error:
         read_bundle(bundle(post(), post(), post()), most=2)
-    assert "bundle_limit" in error.value.say() and "2" in error.value.say()
+    assert "bundle_limit" in error.value.say()
+    assert "2" in error.value.say()
 
 
 def test_two_entries_with_one_full_url_are_refused() -> None:
@@ -172,4 +173,5 @@ def test_a_bundle_is_joined_from_its_entries_bytes() -> None:
 def test_every_refusal_is_a_sentence_in_both_languages() -> None:
     with pytest.raises(RestError) as error:
         read_bundle(bundle(kind="message"), most=1)
-    assert "message" in error.value.say("en") and "message" in error.value.say("zh")
+    assert "message" in error.value.say("en")
+    assert "message" in error.value.say("zh")
