@@ -14,7 +14,7 @@ from xinglin.records import repository
 from xinglin.records.bodies import compress
 from xinglin.records.identity import Ledger
 from xinglin.records.identity.repository import lock_entities
-from xinglin.records.index.rows import INDEX_VERSION, IndexRows
+from xinglin.records.index.rows import IndexRows
 from xinglin.records.repository import DELETED, LIVE, Current
 from xinglin.records.rows import repository as rows_repository
 from xinglin.records.stored import Method, Stored
@@ -52,6 +52,8 @@ def write_versions(
     """Write ``versions``, no two of the same resource, as part of the running transaction."""
     tx, at_us = ledger.transaction(connection, tenant)
     updated = instant_text(at_us)
+    from xinglin.records.index.signature import index_signature
+
     before = [version.rid for version in versions if version.current is not None]
     if before:
         repository.supersede(connection, tenant, before, at_us)
@@ -71,7 +73,7 @@ def write_versions(
         deleted = version.body is None
         row = (
             version.rid, tenant, version.type, version.id, number, tx, at_us, DELETED if deleted else LIVE,
-            version.method, patient, INDEX_VERSION, frame,
+            version.method, patient, index_signature(version.type), frame,
         )  # fmt: skip
         (new if version.current is None else later).append(row)
         again = version.current is not None and version.current.state == LIVE
