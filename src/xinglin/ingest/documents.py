@@ -66,7 +66,8 @@ class Entry:
     """One entry: ``place`` its FHIRPath in the bundle, ``resource`` its bytes, ``problem`` why it cannot be taken.
 
     ``type`` and ``id`` say where it goes; ``match`` is a condition under which an existing resource is meant instead
-    (If-None-Exist, or a conditional update). ``delete`` it is to be deleted.
+    (If-None-Exist where ``create_only``, else a conditional update); ``existing``: one meets it, and nothing is to be
+    written. ``delete`` it is to be deleted.
     """
 
     place: str
@@ -76,6 +77,7 @@ class Entry:
     full_url: str | None = None
     match: str | None = None
     create_only: bool = False
+    existing: bool = False
     delete: bool = False
     problem: RowError | None = None
 
@@ -206,15 +208,16 @@ def relinked(entry: Entry, places: dict[str, str]) -> bytes:
     if places and b'"reference"' in body:
         body = _LINK.sub(link, body)
     if b"urn:uuid:" in body and any(url.encode() in body for url in places if url.startswith("urn:")):
-        body = _elsewhere(body, places, entry.full_url)
+        body = _elsewhere(body, places)
     return with_id(body, entry.id)
 
 
-def _elsewhere(body: bytes, places: dict[str, str], full_url: str | None) -> bytes:
-    """Links in uri elements and narrative are rare: the slow and thorough way of the REST edge finds them."""
-    from xinglin.records.rest.bundles import resolve_links
+def _elsewhere(body: bytes, places: dict[str, str]) -> bytes:
+    """Links in uri elements and narrative are rare: the slow and thorough way finds them."""
+    from xinglin.standards.fhir.edit import replace_references
+    from xinglin.standards.fhir.parse import minify
 
-    return resolve_links(body, places, full_url)
+    return replace_references(minify(body), places)
 
 
 def _base(full_url: str | None) -> str | None:

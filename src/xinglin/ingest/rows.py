@@ -7,6 +7,7 @@ same row, so that a table imported again changes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
@@ -83,6 +84,11 @@ class Cells:
             self.problems.append(problem)
             return None
 
+    def number(self, place: str) -> str | None:
+        """The cell as an identifier: half-width, without the .0 that spreadsheets add."""
+        value: str | None = self.take(place, number)
+        return value
+
     def when(self, place: str, *, day_only: bool = False) -> str | None:
         """The cell as a FHIR date or dateTime."""
         order = self.mapping.date_order
@@ -128,11 +134,11 @@ def patient_of(cells: Cells) -> Resource:
     identifiers = [
         {"system": system, "value": value, **({"type": _identifier_type(kind)} if kind else {})}
         for system, value, kind in (
-            (f"{hospital}:record-number", _number(cells.text("patient.record_number")), "MR"),
+            (f"{hospital}:record-number", cells.number("patient.record_number"), "MR"),
             (RESIDENT_ID, number, "NI"),
-            (f"{hospital}:inpatient-number", _number(cells.text("patient.inpatient_number")), None),
-            (f"{hospital}:outpatient-number", _number(cells.text("patient.outpatient_number")), None),
-            (HEALTH_CARD, _number(cells.text("patient.health_card")), None),
+            (f"{hospital}:inpatient-number", cells.number("patient.inpatient_number"), None),
+            (f"{hospital}:outpatient-number", cells.number("patient.outpatient_number"), None),
+            (HEALTH_CARD, cells.number("patient.health_card"), None),
         )
         if value
     ]
@@ -149,7 +155,7 @@ def patient_of(cells: Cells) -> Resource:
     if name:
         patient["name"] = [name]
     if phone := cells.text("patient.phone"):
-        patient["telecom"] = [{"system": "phone", "value": _number(phone)}]
+        patient["telecom"] = [{"system": "phone", "value": plain(phone)}]
     if chosen := (said_gender if said_gender not in (None, "unknown") else gender or said_gender):
         patient["gender"] = chosen
     if birth := (born or said_birth):
@@ -176,11 +182,15 @@ def _identifier_type(code: str) -> Resource:
     return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": code}]}
 
 
-def _number(text: str | None) -> str | None:
-    """A number as an identifier: half-width, without the .0 that spreadsheets add."""
-    if text is None:
-        return None
+def number(text: str, column: str = "") -> str:
+    """A number as an identifier. Raises RowError where a spreadsheet has shortened it.
+
+    >>> number("１２３.0"), number("A-7")
+    ('123', 'A-7')
+    """
     written = plain(text)
+    if re.fullmatch(r"\d(?:\.\d+)?[Ee]\+\d+", written):
+        raise RowError("ingest.cell-number-lost", column=column)
     return written[:-2] if written.endswith(".0") and written[:-2].isdigit() else written
 
 
@@ -231,7 +241,7 @@ _KIND_OF = {word: code for code, words in _KINDS.items() for word in words}
 
 def encounter_of(cells: Cells, patient_id: str, subject: Resource) -> Resource | None:
     """The Encounter of a row, where it says a visit number or a date of admission or visit; else None."""
-    number = _number(cells.text("encounter.number"))
+    number = cells.number("encounter.number")
     start, end = cells.when("encounter.start"), cells.when("encounter.end")
     if not number and not start:
         return None
