@@ -138,10 +138,12 @@ class Writer:
         many = element.max is None
         if kind == "Reference" and element.targets:
             bad = self.target_set(element.targets)
-            test = f"(s := r.reference) is not None and s.partition('/')[0] in {bad}: wrong_target('{field}')"
+            test = f"is not None and s.partition('/')[0] in {bad}: wrong_target('{field}')"
             if many:
-                return [f"if (rs := self.{field}) is not None:", "    for r in rs:", f"        if {test}"]
-            return [f"if (r := self.{field}) is not None and {test}"]
+                return [f"for each in self.{field} or ():", f"    if (s := each.reference) {test}"]
+            if element.min and not element.choice:
+                return [f"if (s := self.{field}.reference) {test}"]
+            return [f"if (r := self.{field}) is not None and (s := r.reference) {test}"]
         if (
             kind in ("CodeableConcept", "Coding")
             and element.strength == "required"

@@ -1185,7 +1185,7 @@ class Signature(Element, kw_only=True):
     data_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if self.when is None and self.when_x is None: missing('when')
-        if (r := self.who) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('who')
+        if (s := self.who.reference) is not None and s.partition('/')[0] in _T3: wrong_target('who')
         if (r := self.onBehalfOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('onBehalfOf')
 
 class SubstanceAmount_ReferenceRange(Element, kw_only=True):
@@ -1299,7 +1299,7 @@ class Account_Coverage(BackboneElement, kw_only=True):
     priority: Opt[PositiveInt] = None
     priority_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.coverage) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
+        if (s := self.coverage.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
 
 class Account_Guarantor(BackboneElement, kw_only=True):
     party: Reference
@@ -1307,7 +1307,7 @@ class Account_Guarantor(BackboneElement, kw_only=True):
     onHold_x: Opt[Element] = None
     period: Opt[Period] = None
     def __post_init__(self) -> None:
-        if (r := self.party) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T7: wrong_target('party')
+        if (s := self.party.reference) is not None and s.partition('/')[0] in _T7: wrong_target('party')
 
 class Account(DomainResource, tag_field="resourceType", tag="Account", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -1326,9 +1326,8 @@ class Account(DomainResource, tag_field="resourceType", tag="Account", kw_only=T
     partOf: Opt[Reference] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (rs := self.subject) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T8: wrong_target('subject')
+        for each in self.subject or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T8: wrong_target('subject')
         if (r := self.owner) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('owner')
         if (r := self.partOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T9: wrong_target('partOf')
         if self.contained is not None: check_contained(self)
@@ -1435,15 +1434,12 @@ class ActivityDefinition(DomainResource, tag_field="resourceType", tag="Activity
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
         if (n := _ActivityDefinition_product(self).count(None)) < 1: too_many('product')
         if (r := self.productReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T11: wrong_target('productReference')
-        if (rs := self.specimenRequirement) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T12: wrong_target('specimenRequirement')
-        if (rs := self.observationRequirement) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T13: wrong_target('observationRequirement')
-        if (rs := self.observationResultRequirement) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T13: wrong_target('observationResultRequirement')
+        for each in self.specimenRequirement or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T12: wrong_target('specimenRequirement')
+        for each in self.observationRequirement or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T13: wrong_target('observationRequirement')
+        for each in self.observationResultRequirement or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T13: wrong_target('observationResultRequirement')
         if self.contained is not None: check_contained(self)
 
 class AdverseEvent_SuspectEntity_Causality(BackboneElement, kw_only=True):
@@ -1459,7 +1455,7 @@ class AdverseEvent_SuspectEntity(BackboneElement, kw_only=True):
     instance: Reference
     causality: Opt[list[AdverseEvent_SuspectEntity_Causality]] = None
     def __post_init__(self) -> None:
-        if (r := self.instance) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T15: wrong_target('instance')
+        if (s := self.instance.reference) is not None and s.partition('/')[0] in _T15: wrong_target('instance')
 
 class AdverseEvent(DomainResource, tag_field="resourceType", tag="AdverseEvent", kw_only=True):
     identifier: Opt[Identifier] = None
@@ -1488,27 +1484,22 @@ class AdverseEvent(DomainResource, tag_field="resourceType", tag="AdverseEvent",
     study: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.actuality is None and self.actuality_x is None: missing('actuality')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T16: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T16: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
-        if (rs := self.resultingCondition) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T18: wrong_target('resultingCondition')
+        for each in self.resultingCondition or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T18: wrong_target('resultingCondition')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
         if self.severity is not None: check_concept(self.severity, 'http://hl7.org/fhir/ValueSet/adverse-event-severity')
         if self.outcome is not None: check_concept(self.outcome, 'http://hl7.org/fhir/ValueSet/adverse-event-outcome')
         if (r := self.recorder) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T19: wrong_target('recorder')
-        if (rs := self.contributor) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T20: wrong_target('contributor')
-        if (rs := self.subjectMedicalHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T21: wrong_target('subjectMedicalHistory')
-        if (rs := self.referenceDocument) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('referenceDocument')
-        if (rs := self.study) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T23: wrong_target('study')
+        for each in self.contributor or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T20: wrong_target('contributor')
+        for each in self.subjectMedicalHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T21: wrong_target('subjectMedicalHistory')
+        for each in self.referenceDocument or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('referenceDocument')
+        for each in self.study or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T23: wrong_target('study')
         if self.contained is not None: check_contained(self)
 
 class AllergyIntolerance_Reaction(BackboneElement, kw_only=True):
@@ -1555,7 +1546,7 @@ class AllergyIntolerance(DomainResource, tag_field="resourceType", tag="AllergyI
     def __post_init__(self) -> None:
         if self.clinicalStatus is not None: check_concept(self.clinicalStatus, 'http://hl7.org/fhir/ValueSet/allergyintolerance-clinical')
         if self.verificationStatus is not None: check_concept(self.verificationStatus, 'http://hl7.org/fhir/ValueSet/allergyintolerance-verification')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _AllergyIntolerance_onset(self).count(None)) < 4: too_many('onset')
         if (r := self.recorder) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T19: wrong_target('recorder')
@@ -1608,15 +1599,12 @@ class Appointment(DomainResource, tag_field="resourceType", tag="Appointment", k
     requestedPeriod: Opt[list[Period]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T26: wrong_target('reasonReference')
-        if (rs := self.slot) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T27: wrong_target('slot')
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('basedOn')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T26: wrong_target('reasonReference')
+        for each in self.slot or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T27: wrong_target('slot')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('basedOn')
         if self.contained is not None: check_contained(self)
 
 class AppointmentResponse(DomainResource, tag_field="resourceType", tag="AppointmentResponse", kw_only=True):
@@ -1633,7 +1621,7 @@ class AppointmentResponse(DomainResource, tag_field="resourceType", tag="Appoint
     comment: Opt[str] = None
     comment_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.appointment) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T29: wrong_target('appointment')
+        if (s := self.appointment.reference) is not None and s.partition('/')[0] in _T29: wrong_target('appointment')
         if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T25: wrong_target('actor')
         if self.participantStatus is None and self.participantStatus_x is None: missing('participantStatus')
         if self.contained is not None: check_contained(self)
@@ -1698,7 +1686,7 @@ class AuditEvent_Source(BackboneElement, kw_only=True):
     observer: Reference
     type: Opt[list[Coding]] = None
     def __post_init__(self) -> None:
-        if (r := self.observer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('observer')
+        if (s := self.observer.reference) is not None and s.partition('/')[0] in _T3: wrong_target('observer')
 
 class AuditEvent(DomainResource, tag_field="resourceType", tag="AuditEvent", kw_only=True):
     type: Coding
@@ -1800,12 +1788,10 @@ class BiologicallyDerivedProduct(DomainResource, tag_field="resourceType", tag="
     manipulation: Opt[BiologicallyDerivedProduct_Manipulation] = None
     storage: Opt[list[BiologicallyDerivedProduct_Storage]] = None
     def __post_init__(self) -> None:
-        if (rs := self.request) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('request')
-        if (rs := self.parent) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T33: wrong_target('parent')
+        for each in self.request or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('request')
+        for each in self.parent or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T33: wrong_target('parent')
         if self.contained is not None: check_contained(self)
 
 class BodyStructure(DomainResource, tag_field="resourceType", tag="BodyStructure", kw_only=True):
@@ -1820,7 +1806,7 @@ class BodyStructure(DomainResource, tag_field="resourceType", tag="BodyStructure
     image: Opt[list[Attachment]] = None
     patient: Reference
     def __post_init__(self) -> None:
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.contained is not None: check_contained(self)
 
 class Bundle_Entry_Request(BackboneElement, kw_only=True):
@@ -2127,18 +2113,15 @@ class CarePlan_Activity_Detail(BackboneElement, kw_only=True):
     description: Opt[str] = None
     description_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
-        if (rs := self.goal) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T35: wrong_target('goal')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.goal or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T35: wrong_target('goal')
         if self.status is None and self.status_x is None: missing('status')
         if (n := _CarePlan_Activity_Detail_scheduled(self).count(None)) < 2: too_many('scheduled')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.performer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T36: wrong_target('performer')
+        for each in self.performer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T36: wrong_target('performer')
         if (n := _CarePlan_Activity_Detail_product(self).count(None)) < 1: too_many('product')
         if (r := self.productReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T11: wrong_target('productReference')
 
@@ -2183,32 +2166,25 @@ class CarePlan(DomainResource, tag_field="resourceType", tag="CarePlan", kw_only
     activity: Opt[list[CarePlan_Activity]] = None
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T38: wrong_target('basedOn')
-        if (rs := self.replaces) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T38: wrong_target('replaces')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T38: wrong_target('partOf')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T38: wrong_target('basedOn')
+        for each in self.replaces or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T38: wrong_target('replaces')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T38: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if self.intent is None and self.intent_x is None: missing('intent')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.author) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T40: wrong_target('author')
-        if (rs := self.contributor) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T40: wrong_target('contributor')
-        if (rs := self.careTeam) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T41: wrong_target('careTeam')
-        if (rs := self.addresses) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T18: wrong_target('addresses')
-        if (rs := self.goal) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T35: wrong_target('goal')
+        for each in self.contributor or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T40: wrong_target('contributor')
+        for each in self.careTeam or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T41: wrong_target('careTeam')
+        for each in self.addresses or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T18: wrong_target('addresses')
+        for each in self.goal or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T35: wrong_target('goal')
         if self.contained is not None: check_contained(self)
 
 class CareTeam_Participant(BackboneElement, kw_only=True):
@@ -2239,12 +2215,10 @@ class CareTeam(DomainResource, tag_field="resourceType", tag="CareTeam", kw_only
     def __post_init__(self) -> None:
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T18: wrong_target('reasonReference')
-        if (rs := self.managingOrganization) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('managingOrganization')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T18: wrong_target('reasonReference')
+        for each in self.managingOrganization or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('managingOrganization')
         if self.contained is not None: check_contained(self)
 
 class CatalogEntry_RelatedEntry(BackboneElement, kw_only=True):
@@ -2253,7 +2227,7 @@ class CatalogEntry_RelatedEntry(BackboneElement, kw_only=True):
     item: Reference
     def __post_init__(self) -> None:
         if self.relationtype is None and self.relationtype_x is None: missing('relationtype')
-        if (r := self.item) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T43: wrong_target('item')
+        if (s := self.item.reference) is not None and s.partition('/')[0] in _T43: wrong_target('item')
 
 class CatalogEntry(DomainResource, tag_field="resourceType", tag="CatalogEntry", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -2275,14 +2249,14 @@ class CatalogEntry(DomainResource, tag_field="resourceType", tag="CatalogEntry",
     relatedEntry: Opt[list[CatalogEntry_RelatedEntry]] = None
     def __post_init__(self) -> None:
         if self.orderable is None and self.orderable_x is None: missing('orderable')
-        if (r := self.referencedItem) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T44: wrong_target('referencedItem')
+        if (s := self.referencedItem.reference) is not None and s.partition('/')[0] in _T44: wrong_target('referencedItem')
         if self.contained is not None: check_contained(self)
 
 class ChargeItem_Performer(BackboneElement, kw_only=True):
     function: Opt[CodeableConcept] = None
     actor: Reference
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T40: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T40: wrong_target('actor')
 
 _ChargeItem_occurrence = attrgetter("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming")
 _ChargeItem_product = attrgetter("productReference", "productCodeableConcept")
@@ -2325,24 +2299,21 @@ class ChargeItem(DomainResource, tag_field="resourceType", tag="ChargeItem", kw_
     supportingInformation: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T45: wrong_target('partOf')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T45: wrong_target('partOf')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.context) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T46: wrong_target('context')
         if (n := _ChargeItem_occurrence(self).count(None)) < 2: too_many('occurrence')
         if (r := self.performingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('performingOrganization')
         if (r := self.requestingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('requestingOrganization')
         if (r := self.costCenter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('costCenter')
         if (r := self.enterer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('enterer')
-        if (rs := self.service) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T47: wrong_target('service')
+        for each in self.service or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T47: wrong_target('service')
         if (n := _ChargeItem_product(self).count(None)) < 1: too_many('product')
         if (r := self.productReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T48: wrong_target('productReference')
-        if (rs := self.account) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T9: wrong_target('account')
+        for each in self.account or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T9: wrong_target('account')
         if self.contained is not None: check_contained(self)
 
 class ChargeItemDefinition_PropertyGroup_PriceComponent(BackboneElement, kw_only=True):
@@ -2408,9 +2379,8 @@ class ChargeItemDefinition(DomainResource, tag_field="resourceType", tag="Charge
     def __post_init__(self) -> None:
         if self.url is None and self.url_x is None: missing('url')
         if self.status is None and self.status_x is None: missing('status')
-        if (rs := self.instance) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T48: wrong_target('instance')
+        for each in self.instance or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T48: wrong_target('instance')
         if self.contained is not None: check_contained(self)
 
 class Claim_Item_Detail_SubDetail(BackboneElement, kw_only=True):
@@ -2429,9 +2399,8 @@ class Claim_Item_Detail_SubDetail(BackboneElement, kw_only=True):
     udi: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
 class Claim_Item_Detail(BackboneElement, kw_only=True):
     sequence: Opt[PositiveInt] = None
@@ -2450,9 +2419,8 @@ class Claim_Item_Detail(BackboneElement, kw_only=True):
     subDetail: Opt[list[Claim_Item_Detail_SubDetail]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
 _Claim_Accident_location = attrgetter("locationAddress", "locationReference")
 class Claim_Accident(BackboneElement, kw_only=True):
@@ -2476,7 +2444,7 @@ class Claim_CareTeam(BackboneElement, kw_only=True):
     qualification: Opt[CodeableConcept] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
-        if (r := self.provider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
+        if (s := self.provider.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
 
 _Claim_Diagnosis_diagnosis = attrgetter("diagnosisCodeableConcept", "diagnosisReference")
 class Claim_Diagnosis(BackboneElement, kw_only=True):
@@ -2508,7 +2476,7 @@ class Claim_Insurance(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
         if self.focal is None and self.focal_x is None: missing('focal')
-        if (r := self.coverage) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
+        if (s := self.coverage.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
         if (r := self.claimResponse) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T51: wrong_target('claimResponse')
 
 _Claim_Item_serviced = attrgetter("servicedDate", "servicedPeriod")
@@ -2550,12 +2518,10 @@ class Claim_Item(BackboneElement, kw_only=True):
         if (n := _Claim_Item_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _Claim_Item_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
-        if (rs := self.encounter) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.encounter or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
 
 class Claim_Payee(BackboneElement, kw_only=True):
     type: CodeableConcept
@@ -2578,9 +2544,8 @@ class Claim_Procedure(BackboneElement, kw_only=True):
         if (n := _Claim_Procedure_procedure(self).count(None)) < 1: too_many('procedure')
         if n == 2: missing('procedure')
         if (r := self.procedureReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T52: wrong_target('procedureReference')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
 class Claim_Related(BackboneElement, kw_only=True):
     claim: Opt[Reference] = None
@@ -2646,11 +2611,11 @@ class Claim(DomainResource, tag_field="resourceType", tag="Claim", kw_only=True)
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.use is None and self.use_x is None: missing('use')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.created is None and self.created_x is None: missing('created')
         if (r := self.enterer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('enterer')
         if (r := self.insurer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
-        if (r := self.provider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
+        if (s := self.provider.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
         if (r := self.prescription) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T54: wrong_target('prescription')
         if (r := self.originalPrescription) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T54: wrong_target('originalPrescription')
         if (r := self.referral) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('referral')
@@ -2739,9 +2704,8 @@ class ClaimResponse_AddItem(BackboneElement, kw_only=True):
     adjudication: list[ClaimResponse_Item_Adjudication]
     detail: Opt[list[ClaimResponse_AddItem_Detail]] = None
     def __post_init__(self) -> None:
-        if (rs := self.provider) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
+        for each in self.provider or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
         if (n := _ClaimResponse_AddItem_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _ClaimResponse_AddItem_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
@@ -2767,7 +2731,7 @@ class ClaimResponse_Insurance(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
         if self.focal is None and self.focal_x is None: missing('focal')
-        if (r := self.coverage) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
+        if (s := self.coverage.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
         if (r := self.claimResponse) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T51: wrong_target('claimResponse')
 
 class ClaimResponse_Item(BackboneElement, kw_only=True):
@@ -2841,15 +2805,14 @@ class ClaimResponse(DomainResource, tag_field="resourceType", tag="ClaimResponse
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.use is None and self.use_x is None: missing('use')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.created is None and self.created_x is None: missing('created')
-        if (r := self.insurer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
+        if (s := self.insurer.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
         if (r := self.requestor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('requestor')
         if (r := self.request) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T53: wrong_target('request')
         if self.outcome is None and self.outcome_x is None: missing('outcome')
-        if (rs := self.communicationRequest) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T55: wrong_target('communicationRequest')
+        for each in self.communicationRequest or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T55: wrong_target('communicationRequest')
         if self.contained is not None: check_contained(self)
 
 class ClinicalImpression_Finding(BackboneElement, kw_only=True):
@@ -2864,9 +2827,8 @@ class ClinicalImpression_Investigation(BackboneElement, kw_only=True):
     code: CodeableConcept
     item: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.item) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T57: wrong_target('item')
+        for each in self.item or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T57: wrong_target('item')
 
 _ClinicalImpression_effective = attrgetter("effectiveDateTime", "effectivePeriod")
 class ClinicalImpression(DomainResource, tag_field="resourceType", tag="ClinicalImpression", kw_only=True):
@@ -2899,17 +2861,15 @@ class ClinicalImpression(DomainResource, tag_field="resourceType", tag="Clinical
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _ClinicalImpression_effective(self).count(None)) < 1: too_many('effective')
         if (r := self.assessor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('assessor')
         if (r := self.previous) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T58: wrong_target('previous')
-        if (rs := self.problem) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T59: wrong_target('problem')
-        if (rs := self.prognosisReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T60: wrong_target('prognosisReference')
+        for each in self.problem or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T59: wrong_target('problem')
+        for each in self.prognosisReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T60: wrong_target('prognosisReference')
         if self.contained is not None: check_contained(self)
 
 class CodeSystem_Concept_Designation(BackboneElement, kw_only=True):
@@ -3075,19 +3035,16 @@ class Communication(DomainResource, tag_field="resourceType", tag="Communication
     payload: Opt[list[Communication_Payload]] = None
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.inResponseTo) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T61: wrong_target('inResponseTo')
+        for each in self.inResponseTo or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T61: wrong_target('inResponseTo')
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
-        if (rs := self.recipient) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T62: wrong_target('recipient')
+        for each in self.recipient or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T62: wrong_target('recipient')
         if (r := self.sender) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T63: wrong_target('sender')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 _CommunicationRequest_Payload_content = attrgetter("contentString", "contentAttachment", "contentReference")
@@ -3131,21 +3088,18 @@ class CommunicationRequest(DomainResource, tag_field="resourceType", tag="Commun
     reasonReference: Opt[list[Reference]] = None
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.replaces) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T55: wrong_target('replaces')
+        for each in self.replaces or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T55: wrong_target('replaces')
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _CommunicationRequest_occurrence(self).count(None)) < 1: too_many('occurrence')
         if (r := self.requester) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('requester')
-        if (rs := self.recipient) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T62: wrong_target('recipient')
+        for each in self.recipient or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T62: wrong_target('recipient')
         if (r := self.sender) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T63: wrong_target('sender')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 class CompartmentDefinition_Resource(BackboneElement, kw_only=True):
@@ -3233,9 +3187,8 @@ class Composition_Section(BackboneElement, kw_only=True):
     emptyReason: Opt[CodeableConcept] = None
     section: Opt[list[Composition_Section]] = None
     def __post_init__(self) -> None:
-        if (rs := self.author) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
+        for each in self.author or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
 
 class Composition(DomainResource, tag_field="resourceType", tag="Composition", kw_only=True):
     identifier: Opt[Identifier] = None
@@ -3261,9 +3214,8 @@ class Composition(DomainResource, tag_field="resourceType", tag="Composition", k
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if self.date is None and self.date_x is None: missing('date')
-        if (rs := self.author) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
+        for each in self.author or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
         if self.title is None and self.title_x is None: missing('title')
         if (r := self.custodian) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('custodian')
         if self.contained is not None: check_contained(self)
@@ -3379,9 +3331,8 @@ class Condition_Stage(BackboneElement, kw_only=True):
     assessment: Opt[list[Reference]] = None
     type: Opt[CodeableConcept] = None
     def __post_init__(self) -> None:
-        if (rs := self.assessment) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T65: wrong_target('assessment')
+        for each in self.assessment or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T65: wrong_target('assessment')
 
 _Condition_onset = attrgetter("onsetDateTime", "onsetAge", "onsetPeriod", "onsetRange", "onsetString")
 _Condition_abatement = attrgetter("abatementDateTime", "abatementAge", "abatementPeriod", "abatementRange", "abatementString")
@@ -3419,7 +3370,7 @@ class Condition(DomainResource, tag_field="resourceType", tag="Condition", kw_on
     def __post_init__(self) -> None:
         if self.clinicalStatus is not None: check_concept(self.clinicalStatus, 'http://hl7.org/fhir/ValueSet/condition-clinical')
         if self.verificationStatus is not None: check_concept(self.verificationStatus, 'http://hl7.org/fhir/ValueSet/condition-ver-status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _Condition_onset(self).count(None)) < 4: too_many('onset')
         if (n := _Condition_abatement(self).count(None)) < 4: too_many('abatement')
@@ -3431,7 +3382,7 @@ class Consent_Provision_Actor(BackboneElement, kw_only=True):
     role: CodeableConcept
     reference: Reference
     def __post_init__(self) -> None:
-        if (r := self.reference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T66: wrong_target('reference')
+        if (s := self.reference.reference) is not None and s.partition('/')[0] in _T66: wrong_target('reference')
 
 class Consent_Provision_Data(BackboneElement, kw_only=True):
     meaning: Opt[ConsentDataMeaningCode] = None
@@ -3491,12 +3442,10 @@ class Consent(DomainResource, tag_field="resourceType", tag="Consent", kw_only=T
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
-        if (rs := self.performer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T30: wrong_target('performer')
-        if (rs := self.organization) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('organization')
+        for each in self.performer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T30: wrong_target('performer')
+        for each in self.organization or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('organization')
         if (n := _Consent_source(self).count(None)) < 1: too_many('source')
         if (r := self.sourceReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T68: wrong_target('sourceReference')
         if self.contained is not None: check_contained(self)
@@ -3505,9 +3454,8 @@ class Contract_Term_Action_Subject(BackboneElement, kw_only=True):
     reference: list[Reference]
     role: Opt[CodeableConcept] = None
     def __post_init__(self) -> None:
-        if (rs := self.reference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T69: wrong_target('reference')
+        for each in self.reference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T69: wrong_target('reference')
 
 class Contract_Term_Asset_Context(BackboneElement, kw_only=True):
     reference: Opt[Reference] = None
@@ -3574,9 +3522,8 @@ class Contract_Term_Offer_Party(BackboneElement, kw_only=True):
     reference: list[Reference]
     role: CodeableConcept
     def __post_init__(self) -> None:
-        if (rs := self.reference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T69: wrong_target('reference')
+        for each in self.reference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T69: wrong_target('reference')
 
 _Contract_Term_Action_occurrence = attrgetter("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming")
 class Contract_Term_Action(BackboneElement, kw_only=True):
@@ -3615,13 +3562,11 @@ class Contract_Term_Action(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (r := self.context) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T46: wrong_target('context')
         if (n := _Contract_Term_Action_occurrence(self).count(None)) < 2: too_many('occurrence')
-        if (rs := self.requester) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T69: wrong_target('requester')
+        for each in self.requester or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T69: wrong_target('requester')
         if (r := self.performer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T70: wrong_target('performer')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T71: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T71: wrong_target('reasonReference')
 
 class Contract_Term_Asset(BackboneElement, kw_only=True):
     scope: Opt[CodeableConcept] = None
@@ -3712,7 +3657,7 @@ class Contract_Signer(BackboneElement, kw_only=True):
     party: Reference
     signature: list[Signature]
     def __post_init__(self) -> None:
-        if (r := self.party) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T30: wrong_target('party')
+        if (s := self.party.reference) is not None and s.partition('/')[0] in _T30: wrong_target('party')
 
 _Contract_Term_topic = attrgetter("topicCodeableConcept", "topicReference")
 class Contract_Term(BackboneElement, kw_only=True):
@@ -3783,20 +3728,16 @@ class Contract(DomainResource, tag_field="resourceType", tag="Contract", kw_only
     legallyBindingReference: Opt[Reference] = None
     def __post_init__(self) -> None:
         if (r := self.instantiatesCanonical) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T73: wrong_target('instantiatesCanonical')
-        if (rs := self.authority) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('authority')
-        if (rs := self.domain) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('domain')
-        if (rs := self.site) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('site')
+        for each in self.authority or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('authority')
+        for each in self.domain or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('domain')
+        for each in self.site or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('site')
         if (r := self.author) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T74: wrong_target('author')
         if (n := _Contract_topic(self).count(None)) < 1: too_many('topic')
-        if (rs := self.relevantHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
+        for each in self.relevantHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
         if (n := _Contract_legallyBinding(self).count(None)) < 1: too_many('legallyBinding')
         if (r := self.legallyBindingReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T76: wrong_target('legallyBindingReference')
         if self.contained is not None: check_contained(self)
@@ -3852,13 +3793,11 @@ class Coverage(DomainResource, tag_field="resourceType", tag="Coverage", kw_only
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.policyHolder) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T7: wrong_target('policyHolder')
         if (r := self.subscriber) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T67: wrong_target('subscriber')
-        if (r := self.beneficiary) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('beneficiary')
-        if (rs := self.payor) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T7: wrong_target('payor')
-        if (rs := self.contract) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T73: wrong_target('contract')
+        if (s := self.beneficiary.reference) is not None and s.partition('/')[0] in _T24: wrong_target('beneficiary')
+        for each in self.payor or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T7: wrong_target('payor')
+        for each in self.contract or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T73: wrong_target('contract')
         if self.contained is not None: check_contained(self)
 
 _CoverageEligibilityRequest_Item_Diagnosis_diagnosis = attrgetter("diagnosisCodeableConcept", "diagnosisReference")
@@ -3876,7 +3815,7 @@ class CoverageEligibilityRequest_Insurance(BackboneElement, kw_only=True):
     businessArrangement: Opt[str] = None
     businessArrangement_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.coverage) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
+        if (s := self.coverage.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
 
 class CoverageEligibilityRequest_Item(BackboneElement, kw_only=True):
     supportingInfoSequence: Opt[list[PositiveInt | None]] = None
@@ -3927,12 +3866,12 @@ class CoverageEligibilityRequest(DomainResource, tag_field="resourceType", tag="
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.purpose is None and self.purpose_x is None: missing('purpose')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (n := _CoverageEligibilityRequest_serviced(self).count(None)) < 1: too_many('serviced')
         if self.created is None and self.created_x is None: missing('created')
         if (r := self.enterer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('enterer')
         if (r := self.provider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
-        if (r := self.insurer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
+        if (s := self.insurer.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
         if (r := self.facility) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('facility')
         if self.contained is not None: check_contained(self)
 
@@ -3987,7 +3926,7 @@ class CoverageEligibilityResponse_Insurance(BackboneElement, kw_only=True):
     benefitPeriod: Opt[Period] = None
     item: Opt[list[CoverageEligibilityResponse_Insurance_Item]] = None
     def __post_init__(self) -> None:
-        if (r := self.coverage) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
+        if (s := self.coverage.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
 
 _CoverageEligibilityResponse_serviced = attrgetter("servicedDate", "servicedPeriod")
 class CoverageEligibilityResponse(DomainResource, tag_field="resourceType", tag="CoverageEligibilityResponse", kw_only=True):
@@ -4017,13 +3956,13 @@ class CoverageEligibilityResponse(DomainResource, tag_field="resourceType", tag=
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.purpose is None and self.purpose_x is None: missing('purpose')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (n := _CoverageEligibilityResponse_serviced(self).count(None)) < 1: too_many('serviced')
         if self.created is None and self.created_x is None: missing('created')
         if (r := self.requestor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('requestor')
-        if (r := self.request) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T78: wrong_target('request')
+        if (s := self.request.reference) is not None and s.partition('/')[0] in _T78: wrong_target('request')
         if self.outcome is None and self.outcome_x is None: missing('outcome')
-        if (r := self.insurer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
+        if (s := self.insurer.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
         if self.contained is not None: check_contained(self)
 
 class DetectedIssue_Evidence(BackboneElement, kw_only=True):
@@ -4314,20 +4253,17 @@ class DeviceRequest(DomainResource, tag_field="resourceType", tag="DeviceRequest
         if (n := _DeviceRequest_code(self).count(None)) < 1: too_many('code')
         if n == 2: missing('code')
         if (r := self.codeReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('codeReference')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T80: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T80: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _DeviceRequest_occurrence(self).count(None)) < 2: too_many('occurrence')
         if (r := self.requester) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T81: wrong_target('requester')
         if (r := self.performer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T36: wrong_target('performer')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
-        if (rs := self.insurance) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
-        if (rs := self.relevantHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.insurance or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
+        for each in self.relevantHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
         if self.contained is not None: check_contained(self)
 
 _DeviceUseStatement_timing = attrgetter("timingTiming", "timingPeriod", "timingDateTime")
@@ -4351,20 +4287,17 @@ class DeviceUseStatement(DomainResource, tag_field="resourceType", tag="DeviceUs
     bodySite: Opt[CodeableConcept] = None
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('basedOn')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('basedOn')
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
-        if (rs := self.derivedFrom) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T83: wrong_target('derivedFrom')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        for each in self.derivedFrom or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T83: wrong_target('derivedFrom')
         if (n := _DeviceUseStatement_timing(self).count(None)) < 2: too_many('timing')
         if (r := self.source) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T19: wrong_target('source')
-        if (r := self.device) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('device')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T84: wrong_target('reasonReference')
+        if (s := self.device.reference) is not None and s.partition('/')[0] in _T49: wrong_target('device')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T84: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 class DiagnosticReport_Media(BackboneElement, kw_only=True):
@@ -4372,7 +4305,7 @@ class DiagnosticReport_Media(BackboneElement, kw_only=True):
     comment_x: Opt[Element] = None
     link: Reference
     def __post_init__(self) -> None:
-        if (r := self.link) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T85: wrong_target('link')
+        if (s := self.link.reference) is not None and s.partition('/')[0] in _T85: wrong_target('link')
 
 _DiagnosticReport_effective = attrgetter("effectiveDateTime", "effectivePeriod")
 class DiagnosticReport(DomainResource, tag_field="resourceType", tag="DiagnosticReport", kw_only=True):
@@ -4400,28 +4333,22 @@ class DiagnosticReport(DomainResource, tag_field="resourceType", tag="Diagnostic
     conclusionCode: Opt[list[CodeableConcept]] = None
     presentedForm: Opt[list[Attachment]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T86: wrong_target('basedOn')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T86: wrong_target('basedOn')
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T80: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _DiagnosticReport_effective(self).count(None)) < 1: too_many('effective')
-        if (rs := self.performer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T87: wrong_target('performer')
-        if (rs := self.resultsInterpreter) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T87: wrong_target('resultsInterpreter')
-        if (rs := self.specimen) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
-        if (rs := self.result) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T89: wrong_target('result')
-        if (rs := self.imagingStudy) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T90: wrong_target('imagingStudy')
+        for each in self.performer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T87: wrong_target('performer')
+        for each in self.resultsInterpreter or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T87: wrong_target('resultsInterpreter')
+        for each in self.specimen or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
+        for each in self.result or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T89: wrong_target('result')
+        for each in self.imagingStudy or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T90: wrong_target('imagingStudy')
         if self.contained is not None: check_contained(self)
 
 class DocumentManifest_Related(BackboneElement, kw_only=True):
@@ -4448,12 +4375,10 @@ class DocumentManifest(DomainResource, tag_field="resourceType", tag="DocumentMa
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T91: wrong_target('subject')
-        if (rs := self.author) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
-        if (rs := self.recipient) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T30: wrong_target('recipient')
+        for each in self.author or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
+        for each in self.recipient or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T30: wrong_target('recipient')
         if self.contained is not None: check_contained(self)
 
 class DocumentReference_Content(BackboneElement, kw_only=True):
@@ -4469,9 +4394,8 @@ class DocumentReference_Context(BackboneElement, kw_only=True):
     sourcePatientInfo: Opt[Reference] = None
     related: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.encounter) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T46: wrong_target('encounter')
+        for each in self.encounter or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T46: wrong_target('encounter')
         if (r := self.sourcePatientInfo) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('sourcePatientInfo')
 
 class DocumentReference_RelatesTo(BackboneElement, kw_only=True):
@@ -4480,7 +4404,7 @@ class DocumentReference_RelatesTo(BackboneElement, kw_only=True):
     target: Reference
     def __post_init__(self) -> None:
         if self.code is None and self.code_x is None: missing('code')
-        if (r := self.target) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('target')
+        if (s := self.target.reference) is not None and s.partition('/')[0] in _T22: wrong_target('target')
 
 class DocumentReference(DomainResource, tag_field="resourceType", tag="DocumentReference", kw_only=True):
     masterIdentifier: Opt[Identifier] = None
@@ -4506,9 +4430,8 @@ class DocumentReference(DomainResource, tag_field="resourceType", tag="DocumentR
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T91: wrong_target('subject')
-        if (rs := self.author) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
+        for each in self.author or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
         if (r := self.authenticator) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('authenticator')
         if (r := self.custodian) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('custodian')
         if self.contained is not None: check_contained(self)
@@ -4550,7 +4473,7 @@ class EffectEvidenceSynthesis_ResultsByExposure(BackboneElement, kw_only=True):
     variantState: Opt[CodeableConcept] = None
     riskEvidenceSynthesis: Reference
     def __post_init__(self) -> None:
-        if (r := self.riskEvidenceSynthesis) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T92: wrong_target('riskEvidenceSynthesis')
+        if (s := self.riskEvidenceSynthesis.reference) is not None and s.partition('/')[0] in _T92: wrong_target('riskEvidenceSynthesis')
 
 class EffectEvidenceSynthesis_SampleSize(BackboneElement, kw_only=True):
     description: Opt[str] = None
@@ -4607,10 +4530,10 @@ class EffectEvidenceSynthesis(DomainResource, tag_field="resourceType", tag="Eff
     certainty: Opt[list[EffectEvidenceSynthesis_Certainty]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.population) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('population')
-        if (r := self.exposure) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposure')
-        if (r := self.exposureAlternative) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposureAlternative')
-        if (r := self.outcome) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('outcome')
+        if (s := self.population.reference) is not None and s.partition('/')[0] in _T93: wrong_target('population')
+        if (s := self.exposure.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposure')
+        if (s := self.exposureAlternative.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposureAlternative')
+        if (s := self.outcome.reference) is not None and s.partition('/')[0] in _T93: wrong_target('outcome')
         if self.contained is not None: check_contained(self)
 
 class Encounter_ClassHistory(BackboneElement, kw_only=True):
@@ -4623,7 +4546,7 @@ class Encounter_Diagnosis(BackboneElement, kw_only=True):
     rank: Opt[PositiveInt] = None
     rank_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.condition) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T94: wrong_target('condition')
+        if (s := self.condition.reference) is not None and s.partition('/')[0] in _T94: wrong_target('condition')
 
 class Encounter_Hospitalization(BackboneElement, kw_only=True):
     preAdmissionIdentifier: Opt[Identifier] = None
@@ -4646,7 +4569,7 @@ class Encounter_Location(BackboneElement, kw_only=True):
     physicalType: Opt[CodeableConcept] = None
     period: Opt[Period] = None
     def __post_init__(self) -> None:
-        if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
+        if (s := self.location.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
 
 class Encounter_Participant(BackboneElement, kw_only=True):
     type: Opt[list[CodeableConcept]] = None
@@ -4690,21 +4613,16 @@ class Encounter(DomainResource, tag_field="resourceType", tag="Encounter", kw_on
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
-        if (rs := self.episodeOfCare) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T96: wrong_target('episodeOfCare')
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('basedOn')
-        if (rs := self.appointment) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T29: wrong_target('appointment')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T26: wrong_target('reasonReference')
-        if (rs := self.account) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T9: wrong_target('account')
+        for each in self.episodeOfCare or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T96: wrong_target('episodeOfCare')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('basedOn')
+        for each in self.appointment or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T29: wrong_target('appointment')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T26: wrong_target('reasonReference')
+        for each in self.account or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T9: wrong_target('account')
         if (r := self.serviceProvider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('serviceProvider')
         if (r := self.partOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('partOf')
         if self.contained is not None: check_contained(self)
@@ -4774,7 +4692,7 @@ class EpisodeOfCare_Diagnosis(BackboneElement, kw_only=True):
     rank: Opt[PositiveInt] = None
     rank_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.condition) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T18: wrong_target('condition')
+        if (s := self.condition.reference) is not None and s.partition('/')[0] in _T18: wrong_target('condition')
 
 class EpisodeOfCare_StatusHistory(BackboneElement, kw_only=True):
     status: Opt[EpisodeOfCareStatusCode] = None
@@ -4799,18 +4717,15 @@ class EpisodeOfCare(DomainResource, tag_field="resourceType", tag="EpisodeOfCare
     account: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (r := self.managingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('managingOrganization')
-        if (rs := self.referralRequest) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('referralRequest')
+        for each in self.referralRequest or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('referralRequest')
         if (r := self.careManager) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('careManager')
-        if (rs := self.team) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T41: wrong_target('team')
-        if (rs := self.account) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T9: wrong_target('account')
+        for each in self.team or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T41: wrong_target('team')
+        for each in self.account or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T9: wrong_target('account')
         if self.contained is not None: check_contained(self)
 
 _EventDefinition_subject = attrgetter("subjectCodeableConcept", "subjectReference")
@@ -4909,13 +4824,11 @@ class Evidence(DomainResource, tag_field="resourceType", tag="Evidence", kw_only
     outcome: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.exposureBackground) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposureBackground')
-        if (rs := self.exposureVariant) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposureVariant')
-        if (rs := self.outcome) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('outcome')
+        if (s := self.exposureBackground.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposureBackground')
+        for each in self.exposureVariant or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposureVariant')
+        for each in self.outcome or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T93: wrong_target('outcome')
         if self.contained is not None: check_contained(self)
 
 _EvidenceVariable_Characteristic_definition = attrgetter("definitionReference", "definitionCanonical", "definitionCodeableConcept", "definitionExpression", "definitionDataRequirement", "definitionTriggerDefinition")
@@ -5152,9 +5065,8 @@ class ExplanationOfBenefit_Item_Detail_SubDetail(BackboneElement, kw_only=True):
     adjudication: Opt[list[ExplanationOfBenefit_Item_Adjudication]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
 class ExplanationOfBenefit_AddItem_Detail(BackboneElement, kw_only=True):
     productOrService: CodeableConcept
@@ -5212,9 +5124,8 @@ class ExplanationOfBenefit_Item_Detail(BackboneElement, kw_only=True):
     subDetail: Opt[list[ExplanationOfBenefit_Item_Detail_SubDetail]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
 _ExplanationOfBenefit_Accident_location = attrgetter("locationAddress", "locationReference")
 class ExplanationOfBenefit_Accident(BackboneElement, kw_only=True):
@@ -5258,9 +5169,8 @@ class ExplanationOfBenefit_AddItem(BackboneElement, kw_only=True):
     adjudication: Opt[list[ExplanationOfBenefit_Item_Adjudication]] = None
     detail: Opt[list[ExplanationOfBenefit_AddItem_Detail]] = None
     def __post_init__(self) -> None:
-        if (rs := self.provider) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
+        for each in self.provider or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
         if (n := _ExplanationOfBenefit_AddItem_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _ExplanationOfBenefit_AddItem_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
@@ -5288,7 +5198,7 @@ class ExplanationOfBenefit_CareTeam(BackboneElement, kw_only=True):
     qualification: Opt[CodeableConcept] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
-        if (r := self.provider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
+        if (s := self.provider.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
 
 _ExplanationOfBenefit_Diagnosis_diagnosis = attrgetter("diagnosisCodeableConcept", "diagnosisReference")
 class ExplanationOfBenefit_Diagnosis(BackboneElement, kw_only=True):
@@ -5313,7 +5223,7 @@ class ExplanationOfBenefit_Insurance(BackboneElement, kw_only=True):
     preAuthRef_x: Opt[list[Element | None]] = None
     def __post_init__(self) -> None:
         if self.focal is None and self.focal_x is None: missing('focal')
-        if (r := self.coverage) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
+        if (s := self.coverage.reference) is not None and s.partition('/')[0] in _T6: wrong_target('coverage')
 
 _ExplanationOfBenefit_Item_serviced = attrgetter("servicedDate", "servicedPeriod")
 _ExplanationOfBenefit_Item_location = attrgetter("locationCodeableConcept", "locationAddress", "locationReference")
@@ -5357,12 +5267,10 @@ class ExplanationOfBenefit_Item(BackboneElement, kw_only=True):
         if (n := _ExplanationOfBenefit_Item_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _ExplanationOfBenefit_Item_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
-        if (rs := self.encounter) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.encounter or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
 
 class ExplanationOfBenefit_Payee(BackboneElement, kw_only=True):
     type: Opt[CodeableConcept] = None
@@ -5394,9 +5302,8 @@ class ExplanationOfBenefit_Procedure(BackboneElement, kw_only=True):
         if (n := _ExplanationOfBenefit_Procedure_procedure(self).count(None)) < 1: too_many('procedure')
         if n == 2: missing('procedure')
         if (r := self.procedureReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T52: wrong_target('procedureReference')
-        if (rs := self.udi) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
+        for each in self.udi or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
 class ExplanationOfBenefit_ProcessNote(BackboneElement, kw_only=True):
     number: Opt[PositiveInt] = None
@@ -5495,11 +5402,11 @@ class ExplanationOfBenefit(DomainResource, tag_field="resourceType", tag="Explan
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.use is None and self.use_x is None: missing('use')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.created is None and self.created_x is None: missing('created')
         if (r := self.enterer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('enterer')
-        if (r := self.insurer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
-        if (r := self.provider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
+        if (s := self.insurer.reference) is not None and s.partition('/')[0] in _T2: wrong_target('insurer')
+        if (s := self.provider.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
         if (r := self.prescription) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T98: wrong_target('prescription')
         if (r := self.originalPrescription) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T99: wrong_target('originalPrescription')
         if (r := self.referral) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('referral')
@@ -5568,13 +5475,12 @@ class FamilyMemberHistory(DomainResource, tag_field="resourceType", tag="FamilyM
     condition: Opt[list[FamilyMemberHistory_Condition]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (n := _FamilyMemberHistory_born(self).count(None)) < 2: too_many('born')
         if (n := _FamilyMemberHistory_age(self).count(None)) < 2: too_many('age')
         if (n := _FamilyMemberHistory_deceased(self).count(None)) < 4: too_many('deceased')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T100: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T100: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 class Flag(DomainResource, tag_field="resourceType", tag="Flag", kw_only=True):
@@ -5589,7 +5495,7 @@ class Flag(DomainResource, tag_field="resourceType", tag="Flag", kw_only=True):
     author: Opt[Reference] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T101: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T101: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.author) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T102: wrong_target('author')
         if self.contained is not None: check_contained(self)
@@ -5640,15 +5546,13 @@ class Goal(DomainResource, tag_field="resourceType", tag="Goal", kw_only=True):
     outcomeReference: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.lifecycleStatus is None and self.lifecycleStatus_x is None: missing('lifecycleStatus')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T103: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T103: wrong_target('subject')
         if (n := _Goal_start(self).count(None)) < 1: too_many('start')
         if (r := self.expressedBy) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T19: wrong_target('expressedBy')
-        if (rs := self.addresses) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T104: wrong_target('addresses')
-        if (rs := self.outcomeReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T89: wrong_target('outcomeReference')
+        for each in self.addresses or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T104: wrong_target('addresses')
+        for each in self.outcomeReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T89: wrong_target('outcomeReference')
         if self.contained is not None: check_contained(self)
 
 class GraphDefinition_Link_Target_Compartment(BackboneElement, kw_only=True):
@@ -5748,7 +5652,7 @@ class Group_Member(BackboneElement, kw_only=True):
     inactive: Opt[bool] = None
     inactive_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.entity) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T105: wrong_target('entity')
+        if (s := self.entity.reference) is not None and s.partition('/')[0] in _T105: wrong_target('entity')
 
 class Group(DomainResource, tag_field="resourceType", tag="Group", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -5802,12 +5706,10 @@ class GuidanceResponse(DomainResource, tag_field="resourceType", tag="GuidanceRe
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.performer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('performer')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
-        if (rs := self.evaluationMessage) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T107: wrong_target('evaluationMessage')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.evaluationMessage or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T107: wrong_target('evaluationMessage')
         if (r := self.outputParameters) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T108: wrong_target('outputParameters')
         if (r := self.result) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T109: wrong_target('result')
         if self.contained is not None: check_contained(self)
@@ -5867,15 +5769,12 @@ class HealthcareService(DomainResource, tag_field="resourceType", tag="Healthcar
     endpoint: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if (r := self.providedBy) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('providedBy')
-        if (rs := self.location) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.coverageArea) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('coverageArea')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.location or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
+        for each in self.coverageArea or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('coverageArea')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
         if self.contained is not None: check_contained(self)
 
 class ImagingStudy_Series_Instance(BackboneElement, kw_only=True):
@@ -5893,7 +5792,7 @@ class ImagingStudy_Series_Performer(BackboneElement, kw_only=True):
     function: Opt[CodeableConcept] = None
     actor: Reference
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T40: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T40: wrong_target('actor')
 
 class ImagingStudy_Series(BackboneElement, kw_only=True):
     uid: Opt[Id] = None
@@ -5915,12 +5814,10 @@ class ImagingStudy_Series(BackboneElement, kw_only=True):
     instance: Opt[list[ImagingStudy_Series_Instance]] = None
     def __post_init__(self) -> None:
         if self.uid is None and self.uid_x is None: missing('uid')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
-        if (rs := self.specimen) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.specimen or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
 
 class ImagingStudy(DomainResource, tag_field="resourceType", tag="ImagingStudy", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -5950,23 +5847,19 @@ class ImagingStudy(DomainResource, tag_field="resourceType", tag="ImagingStudy",
     series: Opt[list[ImagingStudy_Series]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T111: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T111: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T112: wrong_target('basedOn')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T112: wrong_target('basedOn')
         if (r := self.referrer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('referrer')
-        if (rs := self.interpreter) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('interpreter')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.interpreter or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T14: wrong_target('interpreter')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
         if (r := self.procedureReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T52: wrong_target('procedureReference')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T84: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T84: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 class Immunization_Education(BackboneElement, kw_only=True):
@@ -5983,7 +5876,7 @@ class Immunization_Performer(BackboneElement, kw_only=True):
     function: Opt[CodeableConcept] = None
     actor: Reference
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T50: wrong_target('actor')
 
 _Immunization_ProtocolApplied_doseNumber = attrgetter("doseNumberPositiveInt", "doseNumberString")
 _Immunization_ProtocolApplied_seriesDoses = attrgetter("seriesDosesPositiveInt", "seriesDosesString")
@@ -6056,15 +5949,14 @@ class Immunization(DomainResource, tag_field="resourceType", tag="Immunization",
     protocolApplied: Opt[list[Immunization_ProtocolApplied]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _Immunization_occurrence(self).count(None)) < 1: too_many('occurrence')
         if n == 2 and self.occurrenceDateTime_x is None and self.occurrenceString_x is None: missing('occurrence')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
         if (r := self.manufacturer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T113: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T113: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 _ImmunizationEvaluation_doseNumber = attrgetter("doseNumberPositiveInt", "doseNumberString")
@@ -6095,9 +5987,9 @@ class ImmunizationEvaluation(DomainResource, tag_field="resourceType", tag="Immu
     seriesDosesString_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (r := self.authority) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('authority')
-        if (r := self.immunizationEvent) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T114: wrong_target('immunizationEvent')
+        if (s := self.immunizationEvent.reference) is not None and s.partition('/')[0] in _T114: wrong_target('immunizationEvent')
         if (n := _ImmunizationEvaluation_doseNumber(self).count(None)) < 1: too_many('doseNumber')
         if (n := _ImmunizationEvaluation_seriesDoses(self).count(None)) < 1: too_many('seriesDoses')
         if self.contained is not None: check_contained(self)
@@ -6135,9 +6027,8 @@ class ImmunizationRecommendation_Recommendation(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (n := _ImmunizationRecommendation_Recommendation_doseNumber(self).count(None)) < 1: too_many('doseNumber')
         if (n := _ImmunizationRecommendation_Recommendation_seriesDoses(self).count(None)) < 1: too_many('seriesDoses')
-        if (rs := self.supportingImmunization) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T115: wrong_target('supportingImmunization')
+        for each in self.supportingImmunization or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T115: wrong_target('supportingImmunization')
 
 class ImmunizationRecommendation(DomainResource, tag_field="resourceType", tag="ImmunizationRecommendation", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -6147,7 +6038,7 @@ class ImmunizationRecommendation(DomainResource, tag_field="resourceType", tag="
     authority: Opt[Reference] = None
     recommendation: list[ImmunizationRecommendation_Recommendation]
     def __post_init__(self) -> None:
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.date is None and self.date_x is None: missing('date')
         if (r := self.authority) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('authority')
         if self.contained is not None: check_contained(self)
@@ -6360,9 +6251,8 @@ class InsurancePlan_Coverage(BackboneElement, kw_only=True):
     network: Opt[list[Reference]] = None
     benefit: list[InsurancePlan_Coverage_Benefit]
     def __post_init__(self) -> None:
-        if (rs := self.network) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
+        for each in self.network or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
 
 class InsurancePlan_Plan(BackboneElement, kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -6372,12 +6262,10 @@ class InsurancePlan_Plan(BackboneElement, kw_only=True):
     generalCost: Opt[list[InsurancePlan_Plan_GeneralCost]] = None
     specificCost: Opt[list[InsurancePlan_Plan_SpecificCost]] = None
     def __post_init__(self) -> None:
-        if (rs := self.coverageArea) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('coverageArea')
-        if (rs := self.network) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
+        for each in self.coverageArea or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('coverageArea')
+        for each in self.network or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
 
 class InsurancePlan(DomainResource, tag_field="resourceType", tag="InsurancePlan", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -6400,15 +6288,12 @@ class InsurancePlan(DomainResource, tag_field="resourceType", tag="InsurancePlan
     def __post_init__(self) -> None:
         if (r := self.ownedBy) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('ownedBy')
         if (r := self.administeredBy) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('administeredBy')
-        if (rs := self.coverageArea) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('coverageArea')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
-        if (rs := self.network) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
+        for each in self.coverageArea or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('coverageArea')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.network or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
         if self.contained is not None: check_contained(self)
 
 class Invoice_LineItem_PriceComponent(BackboneElement, kw_only=True):
@@ -6437,7 +6322,7 @@ class Invoice_Participant(BackboneElement, kw_only=True):
     role: Opt[CodeableConcept] = None
     actor: Reference
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T3: wrong_target('actor')
 
 class Invoice(DomainResource, tag_field="resourceType", tag="Invoice", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -6621,9 +6506,8 @@ class Location(DomainResource, tag_field="resourceType", tag="Location", kw_only
     def __post_init__(self) -> None:
         if (r := self.managingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('managingOrganization')
         if (r := self.partOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('partOf')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
         if self.contained is not None: check_contained(self)
 
 class Measure_Group_Stratifier_Component(BackboneElement, kw_only=True):
@@ -6828,9 +6712,8 @@ class Media(DomainResource, tag_field="resourceType", tag="Media", kw_only=True)
     content: Attachment
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T121: wrong_target('basedOn')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T121: wrong_target('basedOn')
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T122: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
@@ -6888,7 +6771,7 @@ class MedicationAdministration_Performer(BackboneElement, kw_only=True):
     function: Opt[CodeableConcept] = None
     actor: Reference
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T124: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T124: wrong_target('actor')
 
 _MedicationAdministration_medication = attrgetter("medicationCodeableConcept", "medicationReference")
 _MedicationAdministration_effective = attrgetter("effectiveDateTime", "effectivePeriod")
@@ -6918,34 +6801,30 @@ class MedicationAdministration(DomainResource, tag_field="resourceType", tag="Me
     dosage: Opt[MedicationAdministration_Dosage] = None
     eventHistory: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T125: wrong_target('partOf')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T125: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if (n := _MedicationAdministration_medication(self).count(None)) < 1: too_many('medication')
         if n == 2: missing('medication')
         if (r := self.medicationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T126: wrong_target('medicationReference')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.context) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T46: wrong_target('context')
         if (n := _MedicationAdministration_effective(self).count(None)) < 1: too_many('effective')
         if n == 2 and self.effectiveDateTime_x is None: missing('effective')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T113: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T113: wrong_target('reasonReference')
         if (r := self.request) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T99: wrong_target('request')
-        if (rs := self.device) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('device')
-        if (rs := self.eventHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('eventHistory')
+        for each in self.device or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('device')
+        for each in self.eventHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('eventHistory')
         if self.contained is not None: check_contained(self)
 
 class MedicationDispense_Performer(BackboneElement, kw_only=True):
     function: Opt[CodeableConcept] = None
     actor: Reference
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T3: wrong_target('actor')
 
 class MedicationDispense_Substitution(BackboneElement, kw_only=True):
     wasSubstituted: Opt[bool] = None
@@ -6955,9 +6834,8 @@ class MedicationDispense_Substitution(BackboneElement, kw_only=True):
     responsibleParty: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.wasSubstituted is None and self.wasSubstituted_x is None: missing('wasSubstituted')
-        if (rs := self.responsibleParty) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('responsibleParty')
+        for each in self.responsibleParty or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T14: wrong_target('responsibleParty')
 
 _MedicationDispense_statusReason = attrgetter("statusReasonCodeableConcept", "statusReasonReference")
 _MedicationDispense_medication = attrgetter("medicationCodeableConcept", "medicationReference")
@@ -6992,9 +6870,8 @@ class MedicationDispense(DomainResource, tag_field="resourceType", tag="Medicati
     detectedIssue: Opt[list[Reference]] = None
     eventHistory: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T52: wrong_target('partOf')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T52: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if (n := _MedicationDispense_statusReason(self).count(None)) < 1: too_many('statusReason')
         if (r := self.statusReasonReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T127: wrong_target('statusReasonReference')
@@ -7004,19 +6881,15 @@ class MedicationDispense(DomainResource, tag_field="resourceType", tag="Medicati
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.context) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T46: wrong_target('context')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.authorizingPrescription) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T99: wrong_target('authorizingPrescription')
+        for each in self.authorizingPrescription or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T99: wrong_target('authorizingPrescription')
         if (r := self.destination) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('destination')
-        if (rs := self.receiver) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T128: wrong_target('receiver')
-        if (rs := self.detectedIssue) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T127: wrong_target('detectedIssue')
-        if (rs := self.eventHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('eventHistory')
+        for each in self.receiver or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T128: wrong_target('receiver')
+        for each in self.detectedIssue or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T127: wrong_target('detectedIssue')
+        for each in self.eventHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('eventHistory')
         if self.contained is not None: check_contained(self)
 
 class MedicationKnowledge_AdministrationGuidelines_Dosage(BackboneElement, kw_only=True):
@@ -7117,15 +6990,14 @@ class MedicationKnowledge_Regulatory(BackboneElement, kw_only=True):
     schedule: Opt[list[MedicationKnowledge_Regulatory_Schedule]] = None
     maxDispense: Opt[MedicationKnowledge_Regulatory_MaxDispense] = None
     def __post_init__(self) -> None:
-        if (r := self.regulatoryAuthority) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('regulatoryAuthority')
+        if (s := self.regulatoryAuthority.reference) is not None and s.partition('/')[0] in _T2: wrong_target('regulatoryAuthority')
 
 class MedicationKnowledge_RelatedMedicationKnowledge(BackboneElement, kw_only=True):
     type: CodeableConcept
     reference: list[Reference]
     def __post_init__(self) -> None:
-        if (rs := self.reference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T130: wrong_target('reference')
+        for each in self.reference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T130: wrong_target('reference')
 
 class MedicationKnowledge(DomainResource, tag_field="resourceType", tag="MedicationKnowledge", kw_only=True):
     code: Opt[CodeableConcept] = None
@@ -7155,12 +7027,10 @@ class MedicationKnowledge(DomainResource, tag_field="resourceType", tag="Medicat
     kinetics: Opt[list[MedicationKnowledge_Kinetics]] = None
     def __post_init__(self) -> None:
         if (r := self.manufacturer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
-        if (rs := self.associatedMedication) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T126: wrong_target('associatedMedication')
-        if (rs := self.contraindication) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T127: wrong_target('contraindication')
+        for each in self.associatedMedication or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T126: wrong_target('associatedMedication')
+        for each in self.contraindication or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T127: wrong_target('contraindication')
         if self.contained is not None: check_contained(self)
 
 class MedicationRequest_DispenseRequest_InitialFill(BackboneElement, kw_only=True):
@@ -7242,27 +7112,22 @@ class MedicationRequest(DomainResource, tag_field="resourceType", tag="Medicatio
         if (n := _MedicationRequest_medication(self).count(None)) < 1: too_many('medication')
         if n == 2: missing('medication')
         if (r := self.medicationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T126: wrong_target('medicationReference')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.requester) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('requester')
         if (r := self.performer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T40: wrong_target('performer')
         if (r := self.recorder) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('recorder')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T131: wrong_target('reasonReference')
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T132: wrong_target('basedOn')
-        if (rs := self.insurance) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T131: wrong_target('reasonReference')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T132: wrong_target('basedOn')
+        for each in self.insurance or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
         if (r := self.priorPrescription) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T99: wrong_target('priorPrescription')
-        if (rs := self.detectedIssue) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T127: wrong_target('detectedIssue')
-        if (rs := self.eventHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('eventHistory')
+        for each in self.detectedIssue or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T127: wrong_target('detectedIssue')
+        for each in self.eventHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('eventHistory')
         if self.contained is not None: check_contained(self)
 
 _MedicationStatement_medication = attrgetter("medicationCodeableConcept", "medicationReference")
@@ -7291,23 +7156,20 @@ class MedicationStatement(DomainResource, tag_field="resourceType", tag="Medicat
     note: Opt[list[Annotation]] = None
     dosage: Opt[list[Dosage]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T133: wrong_target('basedOn')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T134: wrong_target('partOf')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T133: wrong_target('basedOn')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T134: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if (n := _MedicationStatement_medication(self).count(None)) < 1: too_many('medication')
         if n == 2: missing('medication')
         if (r := self.medicationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T126: wrong_target('medicationReference')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.context) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T46: wrong_target('context')
         if (n := _MedicationStatement_effective(self).count(None)) < 1: too_many('effective')
         if (r := self.informationSource) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T30: wrong_target('informationSource')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T113: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T113: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProduct_Name_CountryLanguage(BackboneElement, kw_only=True):
@@ -7331,9 +7193,8 @@ class MedicinalProduct_ManufacturingBusinessOperation(BackboneElement, kw_only=T
     manufacturer: Opt[list[Reference]] = None
     regulator: Opt[Reference] = None
     def __post_init__(self) -> None:
-        if (rs := self.manufacturer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
+        for each in self.manufacturer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
         if (r := self.regulator) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('regulator')
 
 class MedicinalProduct_Name(BackboneElement, kw_only=True):
@@ -7382,24 +7243,18 @@ class MedicinalProduct(DomainResource, tag_field="resourceType", tag="MedicinalP
     manufacturingBusinessOperation: Opt[list[MedicinalProduct_ManufacturingBusinessOperation]] = None
     specialDesignation: Opt[list[MedicinalProduct_SpecialDesignation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.pharmaceuticalProduct) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T136: wrong_target('pharmaceuticalProduct')
-        if (rs := self.packagedMedicinalProduct) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T137: wrong_target('packagedMedicinalProduct')
-        if (rs := self.attachedDocument) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('attachedDocument')
-        if (rs := self.masterFile) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('masterFile')
-        if (rs := self.contact) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T138: wrong_target('contact')
-        if (rs := self.clinicalTrial) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T23: wrong_target('clinicalTrial')
+        for each in self.pharmaceuticalProduct or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T136: wrong_target('pharmaceuticalProduct')
+        for each in self.packagedMedicinalProduct or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T137: wrong_target('packagedMedicinalProduct')
+        for each in self.attachedDocument or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('attachedDocument')
+        for each in self.masterFile or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('masterFile')
+        for each in self.contact or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T138: wrong_target('contact')
+        for each in self.clinicalTrial or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T23: wrong_target('clinicalTrial')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProductAuthorization_JurisdictionalAuthorization(BackboneElement, kw_only=True):
@@ -7466,12 +7321,10 @@ class MedicinalProductContraindication(DomainResource, tag_field="resourceType",
     otherTherapy: Opt[list[MedicinalProductContraindication_OtherTherapy]] = None
     population: Opt[list[Population]] = None
     def __post_init__(self) -> None:
-        if (rs := self.subject) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T141: wrong_target('subject')
-        if (rs := self.therapeuticIndication) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T135: wrong_target('therapeuticIndication')
+        for each in self.subject or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T141: wrong_target('subject')
+        for each in self.therapeuticIndication or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T135: wrong_target('therapeuticIndication')
         if self.contained is not None: check_contained(self)
 
 _MedicinalProductIndication_OtherTherapy_medication = attrgetter("medicationCodeableConcept", "medicationReference")
@@ -7495,12 +7348,10 @@ class MedicinalProductIndication(DomainResource, tag_field="resourceType", tag="
     undesirableEffect: Opt[list[Reference]] = None
     population: Opt[list[Population]] = None
     def __post_init__(self) -> None:
-        if (rs := self.subject) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T141: wrong_target('subject')
-        if (rs := self.undesirableEffect) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T142: wrong_target('undesirableEffect')
+        for each in self.subject or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T141: wrong_target('subject')
+        for each in self.undesirableEffect or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T142: wrong_target('undesirableEffect')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProductIngredient_SpecifiedSubstance_Strength_ReferenceStrength(BackboneElement, kw_only=True):
@@ -7540,9 +7391,8 @@ class MedicinalProductIngredient(DomainResource, tag_field="resourceType", tag="
     specifiedSubstance: Opt[list[MedicinalProductIngredient_SpecifiedSubstance]] = None
     substance: Opt[MedicinalProductIngredient_Substance] = None
     def __post_init__(self) -> None:
-        if (rs := self.manufacturer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
+        for each in self.manufacturer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
         if self.contained is not None: check_contained(self)
 
 _MedicinalProductInteraction_Interactant_item = attrgetter("itemReference", "itemCodeableConcept")
@@ -7564,9 +7414,8 @@ class MedicinalProductInteraction(DomainResource, tag_field="resourceType", tag=
     incidence: Opt[CodeableConcept] = None
     management: Opt[CodeableConcept] = None
     def __post_init__(self) -> None:
-        if (rs := self.subject) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T144: wrong_target('subject')
+        for each in self.subject or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T144: wrong_target('subject')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProductManufactured(DomainResource, tag_field="resourceType", tag="MedicinalProductManufactured", kw_only=True):
@@ -7578,12 +7427,10 @@ class MedicinalProductManufactured(DomainResource, tag_field="resourceType", tag
     physicalCharacteristics: Opt[ProdCharacteristic] = None
     otherCharacteristics: Opt[list[CodeableConcept]] = None
     def __post_init__(self) -> None:
-        if (rs := self.manufacturer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
-        if (rs := self.ingredient) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T145: wrong_target('ingredient')
+        for each in self.manufacturer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
+        for each in self.ingredient or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T145: wrong_target('ingredient')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProductPackaged_BatchIdentifier(BackboneElement, kw_only=True):
@@ -7604,15 +7451,12 @@ class MedicinalProductPackaged_PackageItem(BackboneElement, kw_only=True):
     shelfLifeStorage: Opt[list[ProductShelfLife]] = None
     manufacturer: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.device) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T79: wrong_target('device')
-        if (rs := self.manufacturedItem) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T146: wrong_target('manufacturedItem')
-        if (rs := self.manufacturer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
+        for each in self.device or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T79: wrong_target('device')
+        for each in self.manufacturedItem or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T146: wrong_target('manufacturedItem')
+        for each in self.manufacturer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
 
 class MedicinalProductPackaged(DomainResource, tag_field="resourceType", tag="MedicinalProductPackaged", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -7626,13 +7470,11 @@ class MedicinalProductPackaged(DomainResource, tag_field="resourceType", tag="Me
     batchIdentifier: Opt[list[MedicinalProductPackaged_BatchIdentifier]] = None
     packageItem: list[MedicinalProductPackaged_PackageItem]
     def __post_init__(self) -> None:
-        if (rs := self.subject) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T147: wrong_target('subject')
+        for each in self.subject or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T147: wrong_target('subject')
         if (r := self.marketingAuthorization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T148: wrong_target('marketingAuthorization')
-        if (rs := self.manufacturer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
+        for each in self.manufacturer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('manufacturer')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProductPharmaceutical_RouteOfAdministration_TargetSpecies_WithdrawalPeriod(BackboneElement, kw_only=True):
@@ -7667,12 +7509,10 @@ class MedicinalProductPharmaceutical(DomainResource, tag_field="resourceType", t
     characteristics: Opt[list[MedicinalProductPharmaceutical_Characteristics]] = None
     routeOfAdministration: list[MedicinalProductPharmaceutical_RouteOfAdministration]
     def __post_init__(self) -> None:
-        if (rs := self.ingredient) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T145: wrong_target('ingredient')
-        if (rs := self.device) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T79: wrong_target('device')
+        for each in self.ingredient or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T145: wrong_target('ingredient')
+        for each in self.device or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T79: wrong_target('device')
         if self.contained is not None: check_contained(self)
 
 class MedicinalProductUndesirableEffect(DomainResource, tag_field="resourceType", tag="MedicinalProductUndesirableEffect", kw_only=True):
@@ -7682,9 +7522,8 @@ class MedicinalProductUndesirableEffect(DomainResource, tag_field="resourceType"
     frequencyOfOccurrence: Opt[CodeableConcept] = None
     population: Opt[list[Population]] = None
     def __post_init__(self) -> None:
-        if (rs := self.subject) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T141: wrong_target('subject')
+        for each in self.subject or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T141: wrong_target('subject')
         if self.contained is not None: check_contained(self)
 
 class MessageDefinition_AllowedResponse(BackboneElement, kw_only=True):
@@ -7965,9 +7804,8 @@ class MolecularSequence(DomainResource, tag_field="resourceType", tag="Molecular
         if (r := self.specimen) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
         if (r := self.device) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('device')
         if (r := self.performer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('performer')
-        if (rs := self.pointer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T149: wrong_target('pointer')
+        for each in self.pointer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T149: wrong_target('pointer')
         if self.contained is not None: check_contained(self)
 
 class NamingSystem_UniqueId(BackboneElement, kw_only=True):
@@ -8089,13 +7927,12 @@ class NutritionOrder(DomainResource, tag_field="resourceType", tag="NutritionOrd
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.intent is None and self.intent_x is None: missing('intent')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if self.dateTime is None and self.dateTime_x is None: missing('dateTime')
         if (r := self.orderer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('orderer')
-        if (rs := self.allergyIntolerance) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T150: wrong_target('allergyIntolerance')
+        for each in self.allergyIntolerance or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T150: wrong_target('allergyIntolerance')
         if self.contained is not None: check_contained(self)
 
 _Observation_Component_value = attrgetter("valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger", "valueRange", "valueRatio", "valueSampledData", "valueTime", "valueDateTime", "valuePeriod")
@@ -8182,28 +8019,23 @@ class Observation(DomainResource, tag_field="resourceType", tag="Observation", k
     derivedFrom: Opt[list[Reference]] = None
     component: Opt[list[Observation_Component]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T151: wrong_target('basedOn')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T152: wrong_target('partOf')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T151: wrong_target('basedOn')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T152: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T80: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _Observation_effective(self).count(None)) < 3: too_many('effective')
-        if (rs := self.performer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T42: wrong_target('performer')
+        for each in self.performer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T42: wrong_target('performer')
         if (n := _Observation_value(self).count(None)) < 10: too_many('value')
         if (r := self.specimen) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
         if (r := self.device) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T123: wrong_target('device')
-        if (rs := self.hasMember) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T153: wrong_target('hasMember')
-        if (rs := self.derivedFrom) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T154: wrong_target('derivedFrom')
+        for each in self.hasMember or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T153: wrong_target('hasMember')
+        for each in self.derivedFrom or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T154: wrong_target('derivedFrom')
         if self.contained is not None: check_contained(self)
 
 class ObservationDefinition_QualifiedInterval(BackboneElement, kw_only=True):
@@ -8401,9 +8233,8 @@ class Organization(DomainResource, tag_field="resourceType", tag="Organization",
     endpoint: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if (r := self.partOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('partOf')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
         if self.contained is not None: check_contained(self)
 
 class OrganizationAffiliation(DomainResource, tag_field="resourceType", tag="OrganizationAffiliation", kw_only=True):
@@ -8423,18 +8254,14 @@ class OrganizationAffiliation(DomainResource, tag_field="resourceType", tag="Org
     def __post_init__(self) -> None:
         if (r := self.organization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('organization')
         if (r := self.participatingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('participatingOrganization')
-        if (rs := self.network) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
-        if (rs := self.location) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.healthcareService) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T156: wrong_target('healthcareService')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.network or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T2: wrong_target('network')
+        for each in self.location or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
+        for each in self.healthcareService or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T156: wrong_target('healthcareService')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
         if self.contained is not None: check_contained(self)
 
 _Parameters_Parameter_value = attrgetter("valueBase64Binary", "valueBoolean", "valueCanonical", "valueCode", "valueDate", "valueDateTime", "valueDecimal", "valueId", "valueInstant", "valueInteger", "valueMarkdown", "valueOid", "valuePositiveInt", "valueString", "valueTime", "valueUnsignedInt", "valueUri", "valueUrl", "valueUuid", "valueAddress", "valueAge", "valueAnnotation", "valueAttachment", "valueCodeableConcept", "valueCoding", "valueContactPoint", "valueCount", "valueDistance", "valueDuration", "valueHumanName", "valueIdentifier", "valueMoney", "valuePeriod", "valueQuantity", "valueRange", "valueRatio", "valueReference", "valueSampledData", "valueSignature", "valueTiming", "valueContactDetail", "valueContributor", "valueDataRequirement", "valueExpression", "valueParameterDefinition", "valueRelatedArtifact", "valueTriggerDefinition", "valueUsageContext", "valueDosage", "valueMeta")
@@ -8541,7 +8368,7 @@ class Patient_Link(BackboneElement, kw_only=True):
     type: Opt[LinkTypeCode] = None
     type_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.other) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T67: wrong_target('other')
+        if (s := self.other.reference) is not None and s.partition('/')[0] in _T67: wrong_target('other')
         if self.type is None and self.type_x is None: missing('type')
 
 _Patient_deceased = attrgetter("deceasedBoolean", "deceasedDateTime")
@@ -8575,9 +8402,8 @@ class Patient(DomainResource, tag_field="resourceType", tag="Patient", kw_only=T
     def __post_init__(self) -> None:
         if (n := _Patient_deceased(self).count(None)) < 1: too_many('deceased')
         if (n := _Patient_multipleBirth(self).count(None)) < 1: too_many('multipleBirth')
-        if (rs := self.generalPractitioner) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('generalPractitioner')
+        for each in self.generalPractitioner or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T50: wrong_target('generalPractitioner')
         if (r := self.managingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('managingOrganization')
         if self.contained is not None: check_contained(self)
 
@@ -8601,9 +8427,9 @@ class PaymentNotice(DomainResource, tag_field="resourceType", tag="PaymentNotice
         if self.status is None and self.status_x is None: missing('status')
         if self.created is None and self.created_x is None: missing('created')
         if (r := self.provider) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('provider')
-        if (r := self.payment) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T157: wrong_target('payment')
+        if (s := self.payment.reference) is not None and s.partition('/')[0] in _T157: wrong_target('payment')
         if (r := self.payee) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('payee')
-        if (r := self.recipient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('recipient')
+        if (s := self.recipient.reference) is not None and s.partition('/')[0] in _T2: wrong_target('recipient')
         if self.contained is not None: check_contained(self)
 
 class PaymentReconciliation_Detail(BackboneElement, kw_only=True):
@@ -8664,7 +8490,7 @@ class Person_Link(BackboneElement, kw_only=True):
     assurance: Opt[IdentityAssuranceLevelCode] = None
     assurance_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.target) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T160: wrong_target('target')
+        if (s := self.target.reference) is not None and s.partition('/')[0] in _T160: wrong_target('target')
 
 class Person(DomainResource, tag_field="resourceType", tag="Person", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -8912,29 +8738,26 @@ class PractitionerRole(DomainResource, tag_field="resourceType", tag="Practition
     def __post_init__(self) -> None:
         if (r := self.practitioner) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T161: wrong_target('practitioner')
         if (r := self.organization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('organization')
-        if (rs := self.location) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.healthcareService) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T156: wrong_target('healthcareService')
-        if (rs := self.endpoint) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
+        for each in self.location or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
+        for each in self.healthcareService or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T156: wrong_target('healthcareService')
+        for each in self.endpoint or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T110: wrong_target('endpoint')
         if self.contained is not None: check_contained(self)
 
 class Procedure_FocalDevice(BackboneElement, kw_only=True):
     action: Opt[CodeableConcept] = None
     manipulated: Reference
     def __post_init__(self) -> None:
-        if (r := self.manipulated) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T49: wrong_target('manipulated')
+        if (s := self.manipulated.reference) is not None and s.partition('/')[0] in _T49: wrong_target('manipulated')
 
 class Procedure_Performer(BackboneElement, kw_only=True):
     function: Opt[CodeableConcept] = None
     actor: Reference
     onBehalfOf: Opt[Reference] = None
     def __post_init__(self) -> None:
-        if (r := self.actor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('actor')
+        if (s := self.actor.reference) is not None and s.partition('/')[0] in _T3: wrong_target('actor')
         if (r := self.onBehalfOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('onBehalfOf')
 
 _Procedure_performed = attrgetter("performedDateTime", "performedPeriod", "performedString", "performedAge", "performedRange")
@@ -8977,31 +8800,25 @@ class Procedure(DomainResource, tag_field="resourceType", tag="Procedure", kw_on
     usedReference: Opt[list[Reference]] = None
     usedCode: Opt[list[CodeableConcept]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T121: wrong_target('basedOn')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T162: wrong_target('partOf')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T121: wrong_target('basedOn')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T162: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _Procedure_performed(self).count(None)) < 4: too_many('performed')
         if (r := self.recorder) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T19: wrong_target('recorder')
         if (r := self.asserter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T19: wrong_target('asserter')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T163: wrong_target('reasonReference')
-        if (rs := self.report) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T164: wrong_target('report')
-        if (rs := self.complicationDetail) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T18: wrong_target('complicationDetail')
-        if (rs := self.usedReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T48: wrong_target('usedReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T163: wrong_target('reasonReference')
+        for each in self.report or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T164: wrong_target('report')
+        for each in self.complicationDetail or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T18: wrong_target('complicationDetail')
+        for each in self.usedReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T48: wrong_target('usedReference')
         if self.contained is not None: check_contained(self)
 
 class Provenance_Agent(BackboneElement, kw_only=True):
@@ -9010,7 +8827,7 @@ class Provenance_Agent(BackboneElement, kw_only=True):
     who: Reference
     onBehalfOf: Opt[Reference] = None
     def __post_init__(self) -> None:
-        if (r := self.who) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('who')
+        if (s := self.who.reference) is not None and s.partition('/')[0] in _T3: wrong_target('who')
         if (r := self.onBehalfOf) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('onBehalfOf')
 
 class Provenance_Entity(BackboneElement, kw_only=True):
@@ -9244,12 +9061,10 @@ class QuestionnaireResponse(DomainResource, tag_field="resourceType", tag="Quest
     source: Opt[Reference] = None
     item: Opt[list[QuestionnaireResponse_Item]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T121: wrong_target('basedOn')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T165: wrong_target('partOf')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T121: wrong_target('basedOn')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T165: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.author) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('author')
@@ -9278,7 +9093,7 @@ class RelatedPerson(DomainResource, tag_field="resourceType", tag="RelatedPerson
     period: Opt[Period] = None
     communication: Opt[list[RelatedPerson_Communication]] = None
     def __post_init__(self) -> None:
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.contained is not None: check_contained(self)
 
 class RequestGroup_Action_Condition(BackboneElement, kw_only=True):
@@ -9340,9 +9155,8 @@ class RequestGroup_Action(BackboneElement, kw_only=True):
     action: Opt[list[RequestGroup_Action]] = None
     def __post_init__(self) -> None:
         if (n := _RequestGroup_Action_timing(self).count(None)) < 5: too_many('timing')
-        if (rs := self.participant) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T124: wrong_target('participant')
+        for each in self.participant or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T124: wrong_target('participant')
 
 class RequestGroup(DomainResource, tag_field="resourceType", tag="RequestGroup", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -9375,9 +9189,8 @@ class RequestGroup(DomainResource, tag_field="resourceType", tag="RequestGroup",
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.author) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T20: wrong_target('author')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 _ResearchDefinition_subject = attrgetter("subjectCodeableConcept", "subjectReference")
@@ -9439,7 +9252,7 @@ class ResearchDefinition(DomainResource, tag_field="resourceType", tag="Research
         if self.status is None and self.status_x is None: missing('status')
         if (n := _ResearchDefinition_subject(self).count(None)) < 1: too_many('subject')
         if (r := self.subjectReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T1: wrong_target('subjectReference')
-        if (r := self.population) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T166: wrong_target('population')
+        if (s := self.population.reference) is not None and s.partition('/')[0] in _T166: wrong_target('population')
         if (r := self.exposure) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T166: wrong_target('exposure')
         if (r := self.exposureAlternative) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T166: wrong_target('exposureAlternative')
         if (r := self.outcome) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T166: wrong_target('outcome')
@@ -9590,21 +9403,17 @@ class ResearchStudy(DomainResource, tag_field="resourceType", tag="ResearchStudy
     arm: Opt[list[ResearchStudy_Arm]] = None
     objective: Opt[list[ResearchStudy_Objective]] = None
     def __post_init__(self) -> None:
-        if (rs := self.protocol) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T167: wrong_target('protocol')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T23: wrong_target('partOf')
+        for each in self.protocol or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T167: wrong_target('protocol')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T23: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
-        if (rs := self.enrollment) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T1: wrong_target('enrollment')
+        for each in self.enrollment or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T1: wrong_target('enrollment')
         if (r := self.sponsor) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('sponsor')
         if (r := self.principalInvestigator) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('principalInvestigator')
-        if (rs := self.site) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('site')
+        for each in self.site or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('site')
         if self.contained is not None: check_contained(self)
 
 class ResearchSubject(DomainResource, tag_field="resourceType", tag="ResearchSubject", kw_only=True):
@@ -9621,8 +9430,8 @@ class ResearchSubject(DomainResource, tag_field="resourceType", tag="ResearchSub
     consent: Opt[Reference] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.study) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T23: wrong_target('study')
-        if (r := self.individual) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('individual')
+        if (s := self.study.reference) is not None and s.partition('/')[0] in _T23: wrong_target('study')
+        if (s := self.individual.reference) is not None and s.partition('/')[0] in _T24: wrong_target('individual')
         if (r := self.consent) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T168: wrong_target('consent')
         if self.contained is not None: check_contained(self)
 
@@ -9669,14 +9478,13 @@ class RiskAssessment(DomainResource, tag_field="resourceType", tag="RiskAssessme
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T39: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _RiskAssessment_occurrence(self).count(None)) < 1: too_many('occurrence')
         if (r := self.condition) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T18: wrong_target('condition')
         if (r := self.performer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T20: wrong_target('performer')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
         if self.contained is not None: check_contained(self)
 
 class RiskEvidenceSynthesis_Certainty_CertaintySubcomponent(BackboneElement, kw_only=True):
@@ -9764,9 +9572,9 @@ class RiskEvidenceSynthesis(DomainResource, tag_field="resourceType", tag="RiskE
     certainty: Opt[list[RiskEvidenceSynthesis_Certainty]] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.population) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('population')
+        if (s := self.population.reference) is not None and s.partition('/')[0] in _T93: wrong_target('population')
         if (r := self.exposure) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('exposure')
-        if (r := self.outcome) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T93: wrong_target('outcome')
+        if (s := self.outcome.reference) is not None and s.partition('/')[0] in _T93: wrong_target('outcome')
         if self.contained is not None: check_contained(self)
 
 class Schedule(DomainResource, tag_field="resourceType", tag="Schedule", kw_only=True):
@@ -9781,9 +9589,8 @@ class Schedule(DomainResource, tag_field="resourceType", tag="Schedule", kw_only
     comment: Opt[str] = None
     comment_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (rs := self.actor) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T25: wrong_target('actor')
+        for each in self.actor or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T25: wrong_target('actor')
         if self.contained is not None: check_contained(self)
 
 class SearchParameter_Component(BackboneElement, kw_only=True):
@@ -9907,38 +9714,30 @@ class ServiceRequest(DomainResource, tag_field="resourceType", tag="ServiceReque
     patientInstruction_x: Opt[Element] = None
     relevantHistory: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T133: wrong_target('basedOn')
-        if (rs := self.replaces) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('replaces')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T133: wrong_target('basedOn')
+        for each in self.replaces or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('replaces')
         if self.status is None and self.status_x is None: missing('status')
         if self.intent is None and self.intent_x is None: missing('intent')
         if (n := _ServiceRequest_quantity(self).count(None)) < 2: too_many('quantity')
-        if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T80: wrong_target('subject')
+        if (s := self.subject.reference) is not None and s.partition('/')[0] in _T80: wrong_target('subject')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (n := _ServiceRequest_occurrence(self).count(None)) < 2: too_many('occurrence')
         if (n := _ServiceRequest_asNeeded(self).count(None)) < 1: too_many('asNeeded')
         if (r := self.requester) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('requester')
-        if (rs := self.performer) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T36: wrong_target('performer')
-        if (rs := self.locationReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
-        if (rs := self.insurance) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
-        if (rs := self.specimen) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
-        if (rs := self.relevantHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
+        for each in self.performer or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T36: wrong_target('performer')
+        for each in self.locationReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.insurance or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
+        for each in self.specimen or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T88: wrong_target('specimen')
+        for each in self.relevantHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
         if self.contained is not None: check_contained(self)
 
 class Slot(DomainResource, tag_field="resourceType", tag="Slot", kw_only=True):
@@ -9959,7 +9758,7 @@ class Slot(DomainResource, tag_field="resourceType", tag="Slot", kw_only=True):
     comment: Opt[str] = None
     comment_x: Opt[Element] = None
     def __post_init__(self) -> None:
-        if (r := self.schedule) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T4: wrong_target('schedule')
+        if (s := self.schedule.reference) is not None and s.partition('/')[0] in _T4: wrong_target('schedule')
         if self.status is None and self.status_x is None: missing('status')
         if self.start is None and self.start_x is None: missing('start')
         if self.end is None and self.end_x is None: missing('end')
@@ -10007,9 +9806,8 @@ class Specimen_Processing(BackboneElement, kw_only=True):
     timeDateTime_x: Opt[Element] = None
     timePeriod: Opt[Period] = None
     def __post_init__(self) -> None:
-        if (rs := self.additive) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T32: wrong_target('additive')
+        for each in self.additive or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T32: wrong_target('additive')
         if (n := _Specimen_Processing_time(self).count(None)) < 1: too_many('time')
 
 class Specimen(DomainResource, tag_field="resourceType", tag="Specimen", kw_only=True):
@@ -10030,12 +9828,10 @@ class Specimen(DomainResource, tag_field="resourceType", tag="Specimen", kw_only
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
         if (r := self.subject) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T169: wrong_target('subject')
-        if (rs := self.parent) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T88: wrong_target('parent')
-        if (rs := self.request) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T28: wrong_target('request')
+        for each in self.parent or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T88: wrong_target('parent')
+        for each in self.request or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T28: wrong_target('request')
         if self.contained is not None: check_contained(self)
 
 _SpecimenDefinition_TypeTested_Container_Additive_additive = attrgetter("additiveCodeableConcept", "additiveReference")
@@ -10585,27 +10381,24 @@ class SubstanceReferenceInformation_Classification(BackboneElement, kw_only=True
     subtype: Opt[list[CodeableConcept]] = None
     source: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 class SubstanceReferenceInformation_Gene(BackboneElement, kw_only=True):
     geneSequenceOrigin: Opt[CodeableConcept] = None
     gene: Opt[CodeableConcept] = None
     source: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 class SubstanceReferenceInformation_GeneElement(BackboneElement, kw_only=True):
     type: Opt[CodeableConcept] = None
     element: Opt[Identifier] = None
     source: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 _SubstanceReferenceInformation_Target_amount = attrgetter("amountQuantity", "amountRange", "amountString")
 class SubstanceReferenceInformation_Target(BackboneElement, kw_only=True):
@@ -10622,9 +10415,8 @@ class SubstanceReferenceInformation_Target(BackboneElement, kw_only=True):
     source: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if (n := _SubstanceReferenceInformation_Target_amount(self).count(None)) < 2: too_many('amount')
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 class SubstanceReferenceInformation(DomainResource, tag_field="resourceType", tag="SubstanceReferenceInformation", kw_only=True):
     comment: Opt[str] = None
@@ -10731,9 +10523,8 @@ class SubstanceSpecification_Code(BackboneElement, kw_only=True):
     comment_x: Opt[Element] = None
     source: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 _SubstanceSpecification_Moiety_amount = attrgetter("amountQuantity", "amountString")
 class SubstanceSpecification_Moiety(BackboneElement, kw_only=True):
@@ -10767,9 +10558,8 @@ class SubstanceSpecification_Name(BackboneElement, kw_only=True):
     source: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.name is None and self.name_x is None: missing('name')
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 _SubstanceSpecification_Property_definingSubstance = attrgetter("definingSubstanceReference", "definingSubstanceCodeableConcept")
 _SubstanceSpecification_Property_amount = attrgetter("amountQuantity", "amountString")
@@ -10808,9 +10598,8 @@ class SubstanceSpecification_Relationship(BackboneElement, kw_only=True):
         if (n := _SubstanceSpecification_Relationship_substance(self).count(None)) < 1: too_many('substance')
         if (r := self.substanceReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T171: wrong_target('substanceReference')
         if (n := _SubstanceSpecification_Relationship_amount(self).count(None)) < 3: too_many('amount')
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 class SubstanceSpecification_Structure(BackboneElement, kw_only=True):
     stereochemistry: Opt[CodeableConcept] = None
@@ -10824,9 +10613,8 @@ class SubstanceSpecification_Structure(BackboneElement, kw_only=True):
     source: Opt[list[Reference]] = None
     representation: Opt[list[SubstanceSpecification_Structure_Representation]] = None
     def __post_init__(self) -> None:
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
 
 class SubstanceSpecification(DomainResource, tag_field="resourceType", tag="SubstanceSpecification", kw_only=True):
     identifier: Opt[Identifier] = None
@@ -10851,9 +10639,8 @@ class SubstanceSpecification(DomainResource, tag_field="resourceType", tag="Subs
     protein: Opt[Reference] = None
     sourceMaterial: Opt[Reference] = None
     def __post_init__(self) -> None:
-        if (rs := self.source) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
+        for each in self.source or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T22: wrong_target('source')
         if (r := self.referenceInformation) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T172: wrong_target('referenceInformation')
         if (r := self.nucleicAcid) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T173: wrong_target('nucleicAcid')
         if (r := self.polymer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T174: wrong_target('polymer')
@@ -10888,20 +10675,17 @@ class SupplyDelivery(DomainResource, tag_field="resourceType", tag="SupplyDelive
     destination: Opt[Reference] = None
     receiver: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.basedOn) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T177: wrong_target('basedOn')
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T178: wrong_target('partOf')
+        for each in self.basedOn or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T177: wrong_target('basedOn')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T178: wrong_target('partOf')
         if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if self.type is not None: check_concept(self.type, 'http://hl7.org/fhir/ValueSet/supplydelivery-type')
         if (n := _SupplyDelivery_occurrence(self).count(None)) < 2: too_many('occurrence')
         if (r := self.supplier) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T50: wrong_target('supplier')
         if (r := self.destination) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('destination')
-        if (rs := self.receiver) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('receiver')
+        for each in self.receiver or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T14: wrong_target('receiver')
         if self.contained is not None: check_contained(self)
 
 _SupplyRequest_Parameter_value = attrgetter("valueCodeableConcept", "valueQuantity", "valueRange", "valueBoolean")
@@ -10946,12 +10730,10 @@ class SupplyRequest(DomainResource, tag_field="resourceType", tag="SupplyRequest
         if (r := self.itemReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T48: wrong_target('itemReference')
         if (n := _SupplyRequest_occurrence(self).count(None)) < 2: too_many('occurrence')
         if (r := self.requester) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('requester')
-        if (rs := self.supplier) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T179: wrong_target('supplier')
-        if (rs := self.reasonReference) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
+        for each in self.supplier or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T179: wrong_target('supplier')
+        for each in self.reasonReference or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T34: wrong_target('reasonReference')
         if (r := self.deliverFrom) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T77: wrong_target('deliverFrom')
         if (r := self.deliverTo) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T180: wrong_target('deliverTo')
         if self.contained is not None: check_contained(self)
@@ -11114,9 +10896,8 @@ class Task_Restriction(BackboneElement, kw_only=True):
     period: Opt[Period] = None
     recipient: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
-        if (rs := self.recipient) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T181: wrong_target('recipient')
+        for each in self.recipient or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T181: wrong_target('recipient')
 
 class Task(DomainResource, tag_field="resourceType", tag="Task", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -11159,21 +10940,18 @@ class Task(DomainResource, tag_field="resourceType", tag="Task", kw_only=True):
     input: Opt[list[Task_Input]] = None
     output: Opt[list[Task_Output]] = None
     def __post_init__(self) -> None:
-        if (rs := self.partOf) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T159: wrong_target('partOf')
+        for each in self.partOf or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T159: wrong_target('partOf')
         if self.status is None and self.status_x is None: missing('status')
         if self.intent is None and self.intent_x is None: missing('intent')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if (r := self.requester) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('requester')
         if (r := self.owner) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T36: wrong_target('owner')
         if (r := self.location) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('location')
-        if (rs := self.insurance) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
-        if (rs := self.relevantHistory) is not None:
-            for r in rs:
-                if (s := r.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
+        for each in self.insurance or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T82: wrong_target('insurance')
+        for each in self.relevantHistory or ():
+            if (s := each.reference) is not None and s.partition('/')[0] in _T75: wrong_target('relevantHistory')
         if self.contained is not None: check_contained(self)
 
 class TerminologyCapabilities_CodeSystem_Version_Filter(BackboneElement, kw_only=True):
@@ -11377,7 +11155,7 @@ class TestReport(DomainResource, tag_field="resourceType", tag="TestReport", kw_
     teardown: Opt[TestReport_Teardown] = None
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
-        if (r := self.testScript) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T182: wrong_target('testScript')
+        if (s := self.testScript.reference) is not None and s.partition('/')[0] in _T182: wrong_target('testScript')
         if self.result is None and self.result_x is None: missing('result')
         if self.contained is not None: check_contained(self)
 
@@ -11785,7 +11563,7 @@ class VerificationResult_Validator(BackboneElement, kw_only=True):
     identityCertificate_x: Opt[Element] = None
     attestationSignature: Opt[Signature] = None
     def __post_init__(self) -> None:
-        if (r := self.organization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('organization')
+        if (s := self.organization.reference) is not None and s.partition('/')[0] in _T2: wrong_target('organization')
 
 class VerificationResult(DomainResource, tag_field="resourceType", tag="VerificationResult", kw_only=True):
     target: Opt[list[Reference]] = None
@@ -11863,10 +11641,10 @@ class VisionPrescription(DomainResource, tag_field="resourceType", tag="VisionPr
     def __post_init__(self) -> None:
         if self.status is None and self.status_x is None: missing('status')
         if self.created is None and self.created_x is None: missing('created')
-        if (r := self.patient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
+        if (s := self.patient.reference) is not None and s.partition('/')[0] in _T24: wrong_target('patient')
         if (r := self.encounter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T17: wrong_target('encounter')
         if self.dateWritten is None and self.dateWritten_x is None: missing('dateWritten')
-        if (r := self.prescriber) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T14: wrong_target('prescriber')
+        if (s := self.prescriber.reference) is not None and s.partition('/')[0] in _T14: wrong_target('prescriber')
         if self.contained is not None: check_contained(self)
 
 if TYPE_CHECKING:
