@@ -17,6 +17,7 @@ from xinglin.kernel.settings import Settings
 from xinglin.records import repository
 from xinglin.records.cursors import Cursors
 from xinglin.records.errors import Gone, NoSuchVersion, NotFound
+from xinglin.records.fulltext import Follower
 from xinglin.records.history import HistoryQuery, history_page
 from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexContext
@@ -64,7 +65,13 @@ class Records:
 
     def close(self) -> None:
         """Finish what is being written and close the database."""
+        self.fulltext.close()
         self.database.close()
+
+    @cached_property
+    def fulltext(self) -> Follower:
+        """Keeps `_text` and `_content` behind the commits: ``start()`` it where many write, or ``catch_up()`` now."""
+        return Follower(self.database)
 
     # Reading
 
