@@ -15,8 +15,6 @@ from xinglin.standards.fhir.search.query import Compartment, Query
 from xinglin.standards.han import fold
 from xinglin.trust import Predicate
 
-SPECIAL = 86_400_000_000
-
 
 def number(base: str, name: str) -> int:
     """The number of a search parameter."""
@@ -84,3 +82,8 @@ class Shelf:
         with self.database.read() as connection:
             plans = self.search.explain(connection, Predicate(1), self.query(url))
         return "\n".join("\n".join([sql, *lines]) for sql, lines in plans)
+
+    def ids(self, query: Query) -> list[str]:
+        """Ids of the first page of a query."""
+        with self.database.read() as connection:
+            return [e.stored.id for e in self.search.page(connection, Predicate(1), query).entries]

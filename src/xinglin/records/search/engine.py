@@ -6,6 +6,7 @@ but bounded counts, for a minute, and these decide no more than the way to the a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -274,7 +275,7 @@ class _Run:
         cursors, plan = self.search.cursors, self.chosen
         if cursors is None or plan is None:
             return None
-        return cursors.seal([plan.mode, plan.driver, plan.scope, last.step, *last.keys], self.scope())
+        return cursors.seal([plan.mode, plan.driver, plan.scope, last.step, *map(_portable, last.keys)], self.scope())
 
     def opened(self) -> tuple[Plan | None, int, list[Any] | None]:
         """Plan, step and keys that the query's cursor holds."""
@@ -283,7 +284,7 @@ class _Run:
         if self.search.cursors is None:
             raise BadCursor("records.bad-cursor")
         mode, driver, scope, step, *keys = self.search.cursors.open(self.query.cursor, self.scope())
-        return Plan(mode, driver, scope), step, keys
+        return Plan(mode, driver, scope), step, [_restored(key) for key in keys]
 
     def explain(self) -> list[tuple[str, list[str]]]:
         """See `Search.explain`."""
@@ -301,3 +302,12 @@ class _Run:
             ).fetchall()
             lines.append((statement.sql, [str(row[-1]) for row in rows]))
         return lines
+
+
+def _portable(key: Any) -> Any:
+    """A key as JSON can hold it: which has no infinity."""
+    return [key > 0] if key in (math.inf, -math.inf) else key
+
+
+def _restored(key: Any) -> Any:
+    return (math.inf if key[0] else -math.inf) if isinstance(key, list) else key
