@@ -24,7 +24,7 @@ _IN_SOURCE: Final = {
     for name in (
         "NOTHING", "address", "aim", "canonical", "coding", "concept", "contact", "family", "given", "human_name",
         "identifier", "money", "number", "number_range", "quantity", "quantity_range", "sampled", "string",
-        "typed_identifier", "whole_name",
+        "typed_identifier", "unresolved", "whole_name",
     )
 } | {"interval": interval, "period_interval": period_interval, "timing_interval": timing_interval}  # fmt: skip
 

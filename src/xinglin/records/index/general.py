@@ -15,6 +15,7 @@ from xinglin.records.index.rows import IDENTIFIER, OF_TYPE, IndexRows, Token
 from xinglin.records.index.source import MOST_FIRST, MOST_SECOND, takes
 from xinglin.standards.fhir import temporal
 from xinglin.standards.fhir.fhirpath import compile as compile_fhirpath
+from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
 from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
 from xinglin.standards.fhir.search.implied import SPECIAL_VALUES
 
@@ -36,6 +37,11 @@ def general_rows(
         return
     number = parameter.number
     for name, item in found:
+        if (
+            name.removeprefix("FHIR.") in RESOURCE_TYPES
+            and name.removeprefix("FHIR.") not in parameter.targets
+        ):
+            continue
         for value in symbolic(parameter.type, name, item, bases, zone):
             if parameter.type in ("token", "uri"):
                 rows.tokens.append((number, *value))
@@ -62,6 +68,10 @@ def symbolic(kind: str, name: str, item: Any, bases: tuple[str, ...], zone: tzin
     type = name.removeprefix("FHIR.")
     if name.startswith("System."):
         type = name.removeprefix("System.").lower()
+    if (
+        item is not None and kind == "reference" and type in RESOURCE_TYPES
+    ):  # in a Bundle, the resource itself
+        return [(type, item.id)] if item.id else []
     if item is None or not takes(kind, type):
         return []
     if kind in ("token", "uri"):
@@ -96,9 +106,7 @@ def symbolic(kind: str, name: str, item: Any, bases: tuple[str, ...], zone: tzin
 def _targets(type: str, item: Any, bases: tuple[str, ...]) -> list[tuple[str, str]]:
     if type == "Reference":
         return [values.aim(item.reference, bases)[:2] if item.reference is not None else ("", "")]
-    if isinstance(item, str):
-        return [aim[:2] for aim in values.canonical(item, bases)]
-    return [(item.__class__.__name__, item.id)] if item.id else []
+    return [aim[:2] for aim in values.canonical(item, bases)]
 
 
 def _pairs(

@@ -31,7 +31,12 @@ def index_signature(type: str) -> int:
     parameters = parameters_of(type)
     owners = PATIENT_COMPARTMENT.get(type, ())
     written = write(type, frozenset(owners))
-    parts = [str(INDEX_VERSION), written.source, repr([parameters[name] for name in sorted(parameters)]), repr(owners)]
+    parts = [
+        str(INDEX_VERSION),
+        written.source,
+        repr([parameters[name] for name in sorted(parameters)]),
+        repr(owners),
+    ]
     if "name(" in written.source or "family(" in written.source or "given(" in written.source:
         parts += [str(HAN_VERSION), _readings()]
     if "quantity" in written.source or "sampled(" in written.source:

@@ -8,7 +8,7 @@ evaluating the expressions one by one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xinglin.records.index.paths import NotAWalk, Only, Step, Walk, is_kind, walks
@@ -145,7 +145,10 @@ def _of(parameter: SearchParameter, type: str) -> tuple[Walk, ...]:
     expression = parameter.expression
     if parameter.base in ("Resource", "DomainResource"):
         expression = expression.removeprefix(parameter.base + ".")
-    return walks(expression, type)
+    found = walks(expression, type)
+    # Bundle.composition is the first entry's resource, if that is a Composition.
+    only = parameter.targets[0] if len(parameter.targets) == 1 else None
+    return tuple(replace(walk, refers=only) if walk.type == "Resource" else walk for walk in found)
 
 
 def _names(letter: str = "kept") -> Callable[[], str]:
@@ -335,8 +338,9 @@ def _write_reference(
     elif fhir_type == "Reference":
         line(f"literal = {name}.reference")
         line("t, i, found = NOTHING if literal is None else aim(literal, bases)")
-        line(f"if not found and {name}.type is not None:")
-        line(f"found = {name}.type", 1)
+        if any(ending.walk.refers for ending in group):
+            line("if not found:")
+            line(f"found = unresolved({name}, r)", 1)
     else:
         line(f"aims = canonical({name}, bases)")
     deeper = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 from math import nextafter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from xinglin.records.index.rows import CANONICAL, LONGEST, Token
 from xinglin.standards import ucum
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Money,
         Quantity,
         Range,
+        Reference,
         SampledData,
     )
 
@@ -179,6 +180,16 @@ def aim(reference: str, bases: tuple[str, ...]) -> Aim:
         del parts[-2:]
     elsewhere = parts[-2] if len(parts) > 1 and parts[-2] in RESOURCE_TYPES else ""
     return "", reference, elsewhere
+
+
+def unresolved(value: Reference, resource: Any) -> str:
+    """The type that a reference without a telling literal refers to, by its own word or among the contained; "" unknown."""
+    literal = value.reference
+    if literal is not None and literal.startswith("#"):
+        for one in getattr(resource, "contained", None) or ():
+            if one.id == literal[1:]:
+                return type(one).__name__
+    return value.type or ""
 
 
 def canonical(value: str, bases: tuple[str, ...]) -> list[Aim]:
