@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from xinglin.standards.fhir.fhirpath import navigation
 from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError
 from xinglin.standards.fhir.fhirpath.schema import PRIMITIVES, Child
 from xinglin.standards.fhir.fhirpath.values import TEMPORAL, Item, Primitive, to_system
@@ -94,6 +95,9 @@ def value_one(code: Code) -> One:
     if code.constant is not None:
         return code.one()
     convert = conversion(code.types)
+    read = navigation.value(code.steps) if code.steps and _no_primitive_inside(code.steps) else None
+    if read is not None and convert is not to_system:
+        return _reading(read, convert)
     one = code.one(typed=convert is to_system)
     if convert is None:
 
@@ -115,6 +119,22 @@ def value_one(code: Code) -> One:
         item = one(this, context)
         if type(item) is Primitive:
             item = item.value
+        return None if item is None else parse(item)
+
+    return parsed
+
+
+def _no_primitive_inside(steps: tuple[Child, ...]) -> bool:
+    return all(field.type not in PRIMITIVES for child in steps[:-1] for field in child.fields)
+
+
+def _reading(read: Callable[[Item], Any], convert: Callable[[Any], Item] | None) -> One:
+    if convert is None:
+        return lambda this, context: read(this)
+    parse = convert
+
+    def parsed(this: Item, context: Any) -> Item | None:
+        item = read(this)
         return None if item is None else parse(item)
 
     return parsed

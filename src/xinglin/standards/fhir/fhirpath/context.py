@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from xinglin.standards.fhir.fhirpath import schema
@@ -38,7 +39,6 @@ class Context:
     def __init__(
         self,
         context: Item,
-        *,
         resource: Any = None,
         root: Any = None,
         resolve: Resolve | None = None,
@@ -95,13 +95,20 @@ class Context:
         """The resource type that a Reference or URI points to, read off the reference itself where it says so."""
         reference, declared = reference_of(item)
         if reference is not None:
-            named = _TARGET.search(reference)
-            if named and named[1] in schema.resource_types():
-                return named[1]
+            named = _named_type(reference)
+            if named is not None:
+                return named
             target = self.find(reference)
             if target is not None:
                 return schema.name_of(type(target))
         return declared
+
+
+@lru_cache(maxsize=65_536)
+def _named_type(reference: str) -> str | None:
+    """The type that a relative reference or REST URL names."""
+    found = _TARGET.search(reference)
+    return found[1] if found and found[1] in schema.resource_types() else None
 
 
 def reference_of(item: Item) -> tuple[str | None, str | None]:

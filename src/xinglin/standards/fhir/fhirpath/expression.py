@@ -12,10 +12,19 @@ from xinglin.standards.fhir.fhirpath.compiler import Scope
 from xinglin.standards.fhir.fhirpath.context import Context, MemberOf, Resolve
 from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError
 from xinglin.standards.fhir.fhirpath.parser import parse
-from xinglin.standards.fhir.fhirpath.syntax import Node
+from xinglin.standards.fhir.fhirpath.syntax import Call, Index, Node, Variable
 from xinglin.standards.fhir.fhirpath.values import SYSTEM_TYPES, Item, Primitive, type_name
 
 Trace = Callable[[str, Sequence[Item]], None]
+
+
+_OUTSIDE = {"now", "today", "timeOfDay", "resolve", "memberOf", "trace", "aggregate"}
+_NO_CONTEXT = Context(None)
+
+
+def _looks_outside(node: Node) -> bool:
+    """Whether a node uses anything of the evaluation but ``$this``."""
+    return isinstance(node, (Variable, Index)) or (isinstance(node, Call) and node.name in _OUTSIDE)
 
 
 class Expression:
@@ -35,7 +44,7 @@ class Expression:
         Whether there is never more than one result.
     """
 
-    __slots__ = ("_class", "_many", "_plain", "_truth", "_type", "_typed", "context_type",
+    __slots__ = ("_alone", "_class", "_complex", "_many", "_plain", "_truth", "_type", "_typed", "context_type",
                  "single", "text", "tree", "types")  # fmt: skip
 
     def __init__(self, text: str, context_type: str | None, strict: bool) -> None:
@@ -55,6 +64,10 @@ class Expression:
         self._truth = boolean_one(code)
         self._type = next(iter(this)) if this and len(this) == 1 else None
         self._class = schema.classes().get(self._type) if self._type else None
+        self._complex = code.types is not None and not any(
+            name in schema.PRIMITIVES or name in schema.OPEN for name in code.types
+        )
+        self._alone = not any(_looks_outside(node) for node in self.tree.walk())
         # A path alone needs no context object: its reader takes the resource and gives a list or an item.
         self._plain = navigation.path(code.steps, False) if code.steps else None
 
@@ -100,6 +113,8 @@ class Expression:
                 found = [] if found is None else [found]
         else:
             found = self._many(*self._start(resource, resolve, variables, member_of, trace))
+        if self._complex:
+            return [*found]
         return [
             item.value if item.__class__ is Primitive else item
             for item in found
@@ -156,15 +171,11 @@ class Expression:
         this = resource
         if self._type in schema.PRIMITIVES and type(resource) in SYSTEM_TYPES:
             this = Primitive(resource, self._type)
+        if self._alone:
+            return this, _NO_CONTEXT
         given = variables or {}
         return this, Context(
-            this,
-            resource=given.get("resource"),
-            root=given.get("rootResource"),
-            resolve=resolve,
-            member_of=member_of,
-            variables=given,
-            trace=trace,
+            this, given.get("resource"), given.get("rootResource"), resolve, member_of, given, trace
         )
 
 
@@ -177,11 +188,13 @@ def compile(expression: str, context_type: str | None = None, *, strict: bool = 
     expression : str
         FHIRPath.
     context_type : str, optional
-        The type the expression starts from: a resource, datatype, backbone element (``Patient.contact``) or primitive, or the path
-        of an element that has it (``Organization.telecom``); several, for a choice, joined by ``|``. With it, elements are checked and read directly; without it, they are looked up by name.
+        The type the expression starts from: a resource, datatype, backbone element (``Patient.contact``) or primitive, or
+        the path of an element that has it (``Organization.telecom``); several, for a choice, joined by ``|``. With it,
+        elements are checked and read directly; without it, they are looked up by name.
     strict : bool
         Refuse also what the standard leaves to implementations: a path that begins with the name of another type (which
-        otherwise is empty, as search parameters for several types need it), and ``first()``, ``skip()`` … on unordered input.
+        otherwise is empty, as search parameters for several types need it), and ``first()``, ``skip()`` … on items without
+        a defined order.
 
     Raises
     ------

@@ -224,6 +224,20 @@ def extensions(item: Item) -> list[Item]:
     return getattr(item, "extension", None) or _NOTHING
 
 
+def value(steps: tuple[Child, ...]) -> Reader | None:
+    """Reads the bare value at the end of steps that do not repeat, or None where they do or there is a choice.
+
+    Unlike :func:`path`, it gives None for a primitive that has only extensions.
+    """
+    if not steps or any(child.many or len(child.fields) > 1 for child in steps):
+        return None
+    result: Reader | None = None
+    for child in steps:
+        get: Reader = attrgetter(child.fields[0].attribute)
+        result = get if result is None else then(result, False, get, False)
+    return result
+
+
 def path(steps: tuple[Child, ...], typed: bool) -> Reader:
     """Reads several elements one after the other; gives a list where any of them repeats."""
     last = len(steps) - 1

@@ -79,6 +79,14 @@ def _equality(left: Code, right: Code, negated: bool) -> Code:
     if left.single and right.single:
         a, b = value_one(left), value_one(right)
         if _plain_text(left) and _plain_text(right):
+            if right.constant is not None:
+                wanted = right.constant
+
+                def is_text(this: Item, context: Context) -> bool | None:
+                    first = a(this, context)
+                    return None if first is None else (first == wanted) is not negated
+
+                return boolean(is_text)
 
             def same_text(this: Item, context: Context) -> bool | None:
                 first, second = a(this, context), b(this, context)
