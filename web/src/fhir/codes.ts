@@ -7,12 +7,24 @@ const HAN = /\p{Script=Han}/u;
 const SEMANTIC_TAG =
   / \((finding|disorder|procedure|situation|event|regime\/therapy|observable entity|morphologic abnormality|qualifier value|substance|product|person|environment|context-dependent category|medicinal product|clinical drug)\)$/;
 
-/** What a concept says: its text, else the first display, else the first code; undefined where it says nothing. */
-export function conceptText(concept: CodeableConcept | undefined): string | undefined {
+/** What a concept says as it was recorded: its text, else the first display, else the first code. */
+export function recordedText(concept: CodeableConcept | undefined): string | undefined {
   if (!concept) return undefined;
   const coding = concept.coding?.find((one) => one.display?.trim()) ?? concept.coding?.find((one) => one.code);
   const said = concept.text?.trim() || coding?.display?.trim() || coding?.code;
   return said?.replace(SEMANTIC_TAG, "");
+}
+
+/** Whether words are written in a language, as far as their script tells. */
+export function isIn(language: Language, text: string | undefined): boolean {
+  return Boolean(text) && HAN.test(text!) === (language === "zh");
+}
+
+/** The same in the reader's language where the record itself holds it so, in its text or in a coding's display. */
+export function conceptText(concept: CodeableConcept | undefined, language: Language): string | undefined {
+  const said = [concept?.text, ...(concept?.coding ?? []).map((one) => one.display)].map((one) => one?.trim());
+  const inLanguage = said.find((one) => isIn(language, one));
+  return inLanguage?.replace(SEMANTIC_TAG, "") ?? recordedText(concept);
 }
 
 /** The code that stands for a concept from one system, or from any. */
@@ -24,7 +36,7 @@ export const LOINC = "http://loinc.org";
 
 /** The name of a test or vital sign in the reader's language where its LOINC code is a common one, else as recorded. */
 export function testName(concept: CodeableConcept | undefined, language: Language): string | undefined {
-  const recorded = conceptText(concept);
+  const recorded = conceptText(concept, language);
   if (language === "zh" && recorded && HAN.test(recorded)) return recorded;
   const known = TEST_NAMES[codeOf(concept, LOINC) ?? ""];
   return known?.[language] ?? recorded;

@@ -76,6 +76,7 @@ export const TEST_NAMES: Record<string, Record<Language, string> | undefined> = 
   "9318-7": { en: "Urine albumin/creatinine", zh: "尿白蛋白/肌酐比值" },
   "14959-1": { en: "Urine albumin/creatinine", zh: "尿白蛋白/肌酐比值" },
   "32294-1": { en: "Urine albumin/creatinine", zh: "尿白蛋白/肌酐比值" },
+  "30000-4": { en: "Urine albumin/creatinine", zh: "尿白蛋白/肌酐比值" },
   "14957-5": { en: "Urine albumin", zh: "尿微量白蛋白" },
   "718-7": { en: "Hemoglobin", zh: "血红蛋白" },
   "20570-8": { en: "Hematocrit", zh: "红细胞压积" },

@@ -55,7 +55,7 @@ export function formatRange(range: Range | undefined): Shown {
 export function formatValue(value: ObservationValue, language: Language, yesNo: [string, string]): Shown {
   if (value.valueQuantity) return formatQuantity(value.valueQuantity);
   const text =
-    conceptText(value.valueCodeableConcept) ??
+    conceptText(value.valueCodeableConcept, language) ??
     (value.valueString?.trim() || undefined) ??
     (value.valueBoolean === undefined ? undefined : yesNo[value.valueBoolean ? 0 : 1]) ??
     (value.valueInteger === undefined ? undefined : String(value.valueInteger)) ??
@@ -69,7 +69,7 @@ export function formatValue(value: ObservationValue, language: Language, yesNo: 
     const side = (one: Shown): string => [one.text ?? "?", one.unit].filter(Boolean).join(" ");
     return { text: `${side(over)} : ${side(under)}` };
   }
-  return { missing: { reason: conceptText(value.dataAbsentReason) } };
+  return { missing: { reason: conceptText(value.dataAbsentReason, language) } };
 }
 
 /** The reference range that applies to everyone: the first that is not for another kind (such as "therapeutic"). */

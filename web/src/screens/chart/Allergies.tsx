@@ -1,11 +1,12 @@
 import type { ReactNode } from "react";
 import { codeOf, conceptText, hasCode, isEnteredInError } from "../../fhir/codes";
-import { formatDate } from "../../fhir/dates";
+import { formatDate, type Language } from "../../fhir/dates";
 import type { AllergyIntolerance } from "../../fhir/types";
 import type { Pages } from "../../fhir/usePages";
 import { useLanguage } from "../../i18n";
 import { PagesPanel, Withdrawn } from "../../parts/PagesPanel";
 import { Folded, Rows } from "../../parts/Panel";
+import { Words } from "../../parts/Words";
 import { Source } from "../../parts/Source";
 import { DraftTag, Tag } from "../../parts/Tags";
 
@@ -18,18 +19,18 @@ export function isCurrentAllergy(one: AllergyIntolerance): boolean {
   );
 }
 
-export function allergyName(one: AllergyIntolerance): string | undefined {
-  return conceptText(one.code) ?? conceptText(one.reaction?.find((r) => r.substance)?.substance);
+export function allergyName(one: AllergyIntolerance, language: Language): string | undefined {
+  return conceptText(one.code, language) ?? conceptText(one.reaction?.find((r) => r.substance)?.substance, language);
 }
 
 function Allergy({ one, patient }: { one: AllergyIntolerance; patient: string }): ReactNode {
   const { language, t } = useLanguage();
-  const what = allergyName(one) ?? t("unknown.what");
+  const what = allergyName(one, language) ?? t("unknown.what");
   const status = codeOf(one.clinicalStatus);
   const sure = codeOf(one.verificationStatus);
   const reactions = (one.reaction ?? [])
     .map((reaction) => {
-      const text = (reaction.manifestation ?? []).map(conceptText).filter(Boolean).join(t("listComma")) || reaction.description;
+      const text = (reaction.manifestation ?? []).map((concept) => conceptText(concept, language)).filter(Boolean).join(t("listComma")) || reaction.description;
       const severity = reaction.severity && t(`severity.${reaction.severity}`);
       return text && severity ? (language === "zh" ? `${text}（${severity}）` : `${text} (${severity})`) : (text ?? severity);
     })
@@ -42,7 +43,7 @@ function Allergy({ one, patient }: { one: AllergyIntolerance; patient: string })
   return (
     <div className="row">
       <span className="grow">
-        <span className="what" dir="auto">{what}</span>{" "}
+        <Words concept={one.code} shown={what} />{" "}
         {one.criticality && <Tag kind={one.criticality === "high" ? "high" : undefined}>{t(`allergies.${one.criticality}`)}</Tag>}{" "}
         {status && status !== "active" && <Tag>{t(`conditionStatus.${status}`)}</Tag>}{" "}
         {sure && sure !== "confirmed" && <Tag kind="warn">{t(`verification.${sure}`)}</Tag>} <DraftTag of={one} />

@@ -52,12 +52,12 @@ export function Banner({ patient, allergies }: { patient: Patient; allergies: Pa
 }
 
 function Identifiers({ patient }: { patient: Patient }): ReactNode {
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
   const [all, setAll] = useState(false);
   const identifiers = identifiersOf(patient);
   const label = (one: Identifier): string => {
     const kind = identifierKind(one);
-    return kind ? t(`identifierType.${kind}`) : (conceptText(one.type) ?? t("identifierType.other"));
+    return kind ? t(`identifierType.${kind}`) : (conceptText(one.type, language) ?? t("identifierType.other"));
   };
   const hidden = identifiers.length - IDENTIFIERS_FIRST;
   const shown = all ? identifiers : identifiers.slice(0, IDENTIFIERS_FIRST);
@@ -77,9 +77,9 @@ function Identifiers({ patient }: { patient: Patient }): ReactNode {
 }
 
 function AllergyLine({ allergies }: { allergies: Pages<AllergyIntolerance> }): ReactNode {
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
   const current = allergies.items.filter(isCurrentAllergy);
-  const names = current.map((one) => ({ name: allergyName(one) ?? t("unknown.what"), high: one.criticality === "high", id: one.id }));
+  const names = current.map((one) => ({ name: allergyName(one, language) ?? t("unknown.what"), high: one.criticality === "high", id: one.id }));
   names.sort((a, b) => Number(b.high) - Number(a.high));
   return (
     <div className={styles.allergies} data-some={current.length > 0 || allergies.status === "failed"}>

@@ -73,7 +73,7 @@ function Parts({ chart, id }: { chart: Chart; id: string }): ReactNode {
     <>
       <Results pages={chart.observations} patient={id} group="vitals" />
       <Results pages={chart.observations} patient={id} group="results" />
-      <Documents documents={chart.documents} compositions={chart.compositions} reports={chart.reports} patient={id} />
+      <Documents documents={chart.documents} compositions={chart.compositions} reports={chart.reports} observations={chart.observations} patient={id} />
     </>
   );
   const happened = (

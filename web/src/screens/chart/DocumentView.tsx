@@ -2,17 +2,26 @@ import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode } from "react";
 import { openAttachment, type Content } from "../../fhir/attachments";
-import { conceptText } from "../../fhir/codes";
-import type { Attachment, CompositionSection, Reference } from "../../fhir/types";
+import { conceptText, testName } from "../../fhir/codes";
+import type { Attachment, CompositionSection, Observation, Reference } from "../../fhir/types";
+import { formatReferenceRange } from "../../fhir/values";
 import { useLanguage } from "../../i18n";
 import { Narrative, narrativeText } from "../../parts/Narrative";
 import { Failure, Loading } from "../../parts/Panel";
+import { Source } from "../../parts/Source";
+import { ObservationText } from "../../parts/Value";
 import { localReference, SourceLink } from "../../parts/SourceLink";
 import type { Document } from "./documents";
 
+interface View {
+  document: Document;
+  observations: Observation[]; // those at hand
+  patient: string;
+}
+
 /** A document in readable form: its text, its sections, its pictures; what cannot be shown can be saved. */
-export function DocumentView({ document: one, patient }: { document: Document; patient: string }): ReactNode {
-  const { t } = useLanguage();
+export function DocumentView({ document: one, observations, patient }: View): ReactNode {
+  const { language, t } = useLanguage();
   const attachments =
     one.resourceType === "DocumentReference"
       ? (one.content ?? []).map((content) => content.attachment ?? {})
@@ -20,7 +29,7 @@ export function DocumentView({ document: one, patient }: { document: Document; p
         ? (one.presentedForm ?? [])
         : [];
   const conclusion = one.resourceType === "DiagnosticReport" ? one.conclusion?.trim() : undefined;
-  const codes = one.resourceType === "DiagnosticReport" ? (one.conclusionCode ?? []).map(conceptText).filter(Boolean) : [];
+  const codes = one.resourceType === "DiagnosticReport" ? (one.conclusionCode ?? []).map((code) => conceptText(code, language)).filter(Boolean) : [];
   const sections = one.resourceType === "Composition" ? (one.section ?? []) : [];
   const results = one.resourceType === "DiagnosticReport" ? (one.result ?? []) : [];
   // The resource's own narrative is shown where nothing else would be: it usually repeats the rest.
@@ -46,11 +55,49 @@ export function DocumentView({ document: one, patient }: { document: Document; p
       {results.length > 0 && (
         <>
           <h3>{t("documents.results", { count: results.length })}</h3>
-          <References references={results} patient={patient} />
+          <ReportResults references={results} observations={observations} patient={patient} />
         </>
       )}
       {nothing && <p className="quiet">{t("documents.noText")}</p>}
     </div>
+  );
+}
+
+/** A report's results as values where they are at hand, else as links to them. */
+function ReportResults({ references, observations, patient }: { references: Reference[]; observations: Observation[]; patient: string }): ReactNode {
+  const { language, t } = useLanguage();
+  const known = new Map(observations.map((one) => [`Observation/${one.id}`, one]));
+  const found = references.map((reference) => known.get((reference.reference ?? "").replace(/\/_history\/.*$/, ""))).filter((one) => one !== undefined);
+  const rest = references.filter((reference) => !known.has((reference.reference ?? "").replace(/\/_history\/.*$/, "")));
+  return (
+    <>
+      {found.length > 0 && (
+        <table className="grid">
+          <thead>
+            <tr>
+              <th scope="col">{t("results.test")}</th>
+              <th scope="col">{t("results.value")}</th>
+              <th scope="col">{t("results.range")}</th>
+              <th scope="col">{t("chart.source")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {found.map((one) => {
+              const what = testName(one.code, language) ?? t("unknown.what");
+              return (
+                <tr key={one.id}>
+                  <th scope="row" dir="auto">{what}</th>
+                  <td><ObservationText observation={one} /></td>
+                  <td className="num">{formatReferenceRange(one) ?? <span className="quiet">{t("unknown.range")}</span>}</td>
+                  <td><Source of={one} patient={patient} what={what} /></td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      )}
+      {rest.length > 0 && <References references={rest} patient={patient} />}
+    </>
   );
 }
 
@@ -67,7 +114,8 @@ function References({ references, patient }: { references: Reference[]; patient:
 }
 
 function Section({ section, patient, depth }: { section: CompositionSection; patient: string; depth: number }): ReactNode {
-  const title = section.title?.trim() || conceptText(section.code);
+  const { language } = useLanguage();
+  const title = section.title?.trim() || conceptText(section.code, language);
   return (
     <section>
       {title && <h3 dir="auto">{title}</h3>}

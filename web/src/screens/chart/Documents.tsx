@@ -4,33 +4,35 @@ import { useMediaQuery } from "@mantine/hooks";
 import { useState, type ReactNode } from "react";
 import { isEnteredInError } from "../../fhir/codes";
 import { toTime } from "../../fhir/dates";
-import type { Composition, DiagnosticReport, DocumentReference } from "../../fhir/types";
+import type { Composition, DiagnosticReport, DocumentReference, Observation } from "../../fhir/types";
 import type { Pages } from "../../fhir/usePages";
 import { useLanguage } from "../../i18n";
 import { PagesPanel, Withdrawn } from "../../parts/PagesPanel";
-import { Rows } from "../../parts/Panel";
+import { Folded, Rows } from "../../parts/Panel";
 import { Source } from "../../parts/Source";
 import { DraftTag, Tag, When } from "../../parts/Tags";
-import { authorsOf, dateOf, titleOf, type Document } from "./documents";
+import { authorsOf, dateOf, onlyGathers, titleOf, type Document } from "./documents";
 import { DocumentView } from "./DocumentView";
 
 /** Notes, letters and reports, newest first; each opens in readable form. */
 export function Documents({
-  documents, compositions, reports, patient,
+  documents, compositions, reports, observations, patient,
 }: {
   documents: Pages<DocumentReference>;
   compositions: Pages<Composition>;
   reports: Pages<DiagnosticReport>;
+  observations: Pages<Observation>; // so that a report shows its results, not only that it has some
   patient: string;
 }): ReactNode {
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
   const phone = useMediaQuery("(max-width: 48em)");
   const [opened, setOpened] = useState<Document>();
   const all: Document[] = [...documents.items, ...compositions.items, ...reports.items];
   all.sort((a, b) => (toTime(dateOf(b)) ?? 0) - (toTime(dateOf(a)) ?? 0));
-  const valid = all.filter((one) => !isEnteredInError(one));
+  const valid = all.filter((one) => !isEnteredInError(one) && !onlyGathers(one));
+  const gathering = all.filter((one) => !isEnteredInError(one) && onlyGathers(one));
   const wrong = all.filter(isEnteredInError);
-  const title = (one: Document): string => titleOf(one) ?? t("unknown.what");
+  const title = (one: Document): string => titleOf(one, language) ?? t("unknown.what");
   const row = (one: Document): ReactNode => {
     const authors = authorsOf(one);
     const count = one.resourceType === "DiagnosticReport" ? (one.result?.length ?? 0) : 0;
@@ -61,7 +63,12 @@ export function Documents({
       >
         {() => (
           <>
-            <Rows items={valid} first={6} row={row} keyOf={keyOf} />
+            {valid.length ? <Rows items={valid} first={6} row={row} keyOf={keyOf} /> : <p className="quiet" style={{ margin: 0 }}>{t("documents.noNotes")}</p>}
+            {gathering.length > 0 && (
+              <Folded label={t("documents.gathering", { count: gathering.length })}>
+                <Rows items={gathering} first={20} row={row} keyOf={keyOf} />
+              </Folded>
+            )}
             <Withdrawn count={wrong.length}>{() => <Rows items={wrong} first={30} row={row} keyOf={keyOf} />}</Withdrawn>
           </>
         )}
@@ -78,7 +85,7 @@ export function Documents({
               {" · "}
               <Source of={opened} patient={patient} what={title(opened)} />
             </p>
-            <DocumentView document={opened} patient={patient} />
+            <DocumentView document={opened} observations={observations.items} patient={patient} />
           </>
         )}
       </Modal>

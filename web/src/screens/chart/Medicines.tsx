@@ -1,12 +1,13 @@
 import type { ReactNode } from "react";
-import { conceptText, isEnteredInError } from "../../fhir/codes";
-import { formatDate, toTime } from "../../fhir/dates";
+import { conceptText, isEnteredInError, recordedText } from "../../fhir/codes";
+import { formatDate, toTime, type Language } from "../../fhir/dates";
 import { formatDosage } from "../../fhir/dosage";
 import type { CodeableConcept, Dosage, Medication, MedicationRequest, MedicationStatement, Reference, Resource } from "../../fhir/types";
 import type { Pages } from "../../fhir/usePages";
 import { useLanguage } from "../../i18n";
 import { PagesPanel, Withdrawn } from "../../parts/PagesPanel";
 import { Folded, Rows } from "../../parts/Panel";
+import { Words } from "../../parts/Words";
 import { Source } from "../../parts/Source";
 import { DraftTag, Tag } from "../../parts/Tags";
 
@@ -15,15 +16,14 @@ type Entry = MedicationRequest | MedicationStatement;
 const CURRENT = ["active", "on-hold", "draft", "intended", "unknown"];
 
 /** The medicine's name: written in the entry, in a Medication within it or beside it, or only displayed. */
-export function medicineOf(one: Entry, included: Map<string, Resource>): string | undefined {
-  const written = conceptText(one.medicationCodeableConcept);
-  if (written) return written;
+export function medicineOf(one: Entry, included: Map<string, Resource>): CodeableConcept | undefined {
+  if (recordedText(one.medicationCodeableConcept)) return one.medicationCodeableConcept;
   const reference: Reference | undefined = one.medicationReference;
   const key = reference?.reference ?? "";
   const medication = (
     key.startsWith("#") ? one.contained?.find((inside) => `#${inside.id}` === key) : included.get(key)
   ) as Medication | undefined;
-  return conceptText(medication?.code) ?? reference?.display;
+  return recordedText(medication?.code) ? medication?.code : { text: reference?.display };
 }
 
 function dateOf(one: Entry): string | undefined {
@@ -36,21 +36,21 @@ function dosagesOf(one: Entry): Dosage[] {
   return (one.resourceType === "MedicationRequest" ? one.dosageInstruction : one.dosage) ?? [];
 }
 
-function reasonOf(reasons: CodeableConcept[] | undefined): string | undefined {
-  return reasons?.map(conceptText).filter(Boolean).join("; ") || undefined;
+function reasonOf(reasons: CodeableConcept[] | undefined, language: Language): string | undefined {
+  return reasons?.map((reason) => conceptText(reason, language)).filter(Boolean).join("; ") || undefined;
 }
 
-function Medicine({ one, name, patient }: { one: Entry; name: string | undefined; patient: string }): ReactNode {
+function Medicine({ one, medicine, patient }: { one: Entry; medicine: CodeableConcept | undefined; patient: string }): ReactNode {
   const { language, t } = useLanguage();
-  const what = name ?? t("unknown.what");
-  const dosages = dosagesOf(one).map((dosage) => formatDosage(dosage, t)).filter(Boolean);
+  const what = conceptText(medicine, language) ?? t("unknown.what");
+  const dosages = dosagesOf(one).map((dosage) => formatDosage(dosage, language, t)).filter(Boolean);
   const date = formatDate(dateOf(one), language);
-  const reason = reasonOf(one.reasonCode);
+  const reason = reasonOf(one.reasonCode, language);
   const request = one.resourceType === "MedicationRequest";
   return (
     <div className="row">
       <span className="grow">
-        <span className="what" dir="auto">{what}</span>{" "}
+        <Words concept={medicine} shown={what} />{" "}
         {one.status && one.status !== "active" && (
           <Tag kind={one.status === "on-hold" ? "warn" : undefined}>{t(`medicineStatus.${one.status}`)}</Tag>
         )}{" "}
@@ -83,7 +83,7 @@ export function Medicines({
   const current = valid.filter((one) => CURRENT.includes(one.status ?? "unknown"));
   const past = valid.filter((one) => !CURRENT.includes(one.status ?? "unknown"));
   const wrong = all.filter(isEnteredInError);
-  const row = (one: Entry): ReactNode => <Medicine one={one} name={medicineOf(one, included)} patient={patient} />;
+  const row = (one: Entry): ReactNode => <Medicine one={one} medicine={medicineOf(one, included)} patient={patient} />;
   const keyOf = (one: Entry, at: number): string => `${one.resourceType}/${one.id ?? at}`;
   return (
     <PagesPanel

@@ -7,6 +7,7 @@ import type { Pages } from "../../fhir/usePages";
 import { useLanguage } from "../../i18n";
 import { PagesPanel, Withdrawn } from "../../parts/PagesPanel";
 import { Folded, Rows } from "../../parts/Panel";
+import { Words } from "../../parts/Words";
 import { Source } from "../../parts/Source";
 import { DraftTag, Tag } from "../../parts/Tags";
 
@@ -39,16 +40,16 @@ export function courseOf(one: Condition, language: Language, t: (k: string, v?: 
 
 function Problem({ one, patient }: { one: Condition; patient: string }): ReactNode {
   const { language, t } = useLanguage();
-  const what = conceptText(one.code) ?? t("unknown.what");
+  const what = conceptText(one.code, language) ?? t("unknown.what");
   const status = codeOf(one.clinicalStatus);
   const sure = codeOf(one.verificationStatus);
   return (
     <div className="row">
       <span className="grow">
-        <span className="what" dir="auto">{what}</span>{" "}
+        <Words concept={one.code} shown={what} />{" "}
         {status && status !== "active" && <Tag>{t(`conditionStatus.${status}`)}</Tag>}{" "}
         {sure && sure !== "confirmed" && <Tag kind="warn">{t(`verification.${sure}`)}</Tag>}{" "}
-        {one.severity && <span className="quiet small">{conceptText(one.severity)}</span>} <DraftTag of={one} />
+        {one.severity && <span className="quiet small">{conceptText(one.severity, language)}</span>} <DraftTag of={one} />
         <span className="quiet small" style={{ display: "block" }}>{courseOf(one, language, t)}</span>
       </span>
       <Source of={one} patient={patient} what={what} />

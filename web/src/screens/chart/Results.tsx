@@ -31,8 +31,9 @@ export function Results({ pages, patient, group }: { pages: Pages<Observation>; 
   const [all, setAll] = useState(false);
   const narrow = useMediaQuery(`(max-width: ${useMantineTheme().breakpoints.sm})`);
   const named = series.filter((one) => (testName(one.code, language) ?? "").toLowerCase().includes(typed.trim().toLowerCase()));
-  const hidden = named.length - FIRST_ROWS[group];
-  const shown = all || typed || hidden <= 1 ? named : named.slice(0, FIRST_ROWS[group]);
+  const first = narrow ? Math.ceil(FIRST_ROWS[group] / 2) : FIRST_ROWS[group];
+  const hidden = named.length - first;
+  const shown = all || typed || hidden <= 1 ? named : named.slice(0, first);
   const open = (one: Series) => () => setOpened(one.key);
   const hasRanges = series.some((one) => one.points.some((point) => rangeText(point)));
   const filter = series.length >= FILTER_FROM && (

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { conceptText, isEnteredInError } from "../../fhir/codes";
+import { conceptText, isEnteredInError, isIn, recordedText } from "../../fhir/codes";
 import { formatPeriod, parts, toTime } from "../../fhir/dates";
 import type { Encounter, Immunization, Procedure, Reference, Resource } from "../../fhir/types";
 import type { Pages } from "../../fhir/usePages";
@@ -31,9 +31,11 @@ export function Encounters({ pages, patient }: { pages: Pages<Encounter>; patien
   const row = (one: Encounter): ReactNode => {
     const code = one.class?.code ?? "";
     const kind = CLASSES.includes(code) ? t(`encounterClass.${code}`) : (one.class?.display ?? (code || t("encounterClass.unknown")));
-    const what = conceptText(one.type?.[0]) ?? conceptText(one.serviceType);
-    const reason = one.reasonCode?.map(conceptText).filter(Boolean).join(t("listComma"));
-    const where = nameOf(one.serviceProvider, pages.included) ?? one.location?.map((l) => l.location?.display).find(Boolean);
+    const said = [conceptText(one.type?.[0], language), conceptText(one.serviceType, language)].filter((text) => text && text !== kind);
+    const what = said.find((text) => isIn(language, text)) ?? said[0];
+    const reason = one.reasonCode?.map((reason) => conceptText(reason, language)).filter(Boolean).join(t("listComma"));
+    const where = [nameOf(one.serviceProvider, pages.included), ...(one.location ?? []).map((l) => l.location?.display)]
+      .find((text) => text && text !== what && text !== recordedText(one.serviceType));
     const days = daysOf(one);
     return (
       <div className="row">
@@ -70,11 +72,11 @@ export function Encounters({ pages, patient }: { pages: Pages<Encounter>; patien
 }
 
 export function Immunizations({ pages, patient }: { pages: Pages<Immunization>; patient: string }): ReactNode {
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
   const valid = pages.items.filter((one) => !isEnteredInError(one));
   const wrong = pages.items.filter(isEnteredInError);
   const row = (one: Immunization): ReactNode => {
-    const what = conceptText(one.vaccineCode) ?? t("unknown.what");
+    const what = conceptText(one.vaccineCode, language) ?? t("unknown.what");
     const dose = one.protocolApplied?.[0]?.doseNumberPositiveInt ?? one.protocolApplied?.[0]?.doseNumberString;
     return (
       <div className="row">
@@ -106,13 +108,13 @@ export function Immunizations({ pages, patient }: { pages: Pages<Immunization>; 
 }
 
 export function Procedures({ pages, patient }: { pages: Pages<Procedure>; patient: string }): ReactNode {
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
   const dateOf = (one: Procedure): string | undefined => one.performedDateTime ?? one.performedPeriod?.start ?? one.performedPeriod?.end;
   const valid = pages.items.filter((one) => !isEnteredInError(one)).sort((a, b) => (toTime(dateOf(b)) ?? 0) - (toTime(dateOf(a)) ?? 0));
   const wrong = pages.items.filter(isEnteredInError);
   const row = (one: Procedure): ReactNode => {
-    const what = conceptText(one.code) ?? t("unknown.what");
-    const site = one.bodySite?.map(conceptText).filter(Boolean).join(t("listComma"));
+    const what = conceptText(one.code, language) ?? t("unknown.what");
+    const site = one.bodySite?.map((place) => conceptText(place, language)).filter(Boolean).join(t("listComma"));
     return (
       <div className="row">
         <span className="date">{one.performedString ?? <When date={dateOf(one)} />}</span>

@@ -33,7 +33,7 @@ export function PatientRow({ patient, by }: { patient: Patient; by?: Lookup["by"
         <span className="num">{patient.birthDate ? t("banner.born", { date: formatDate(patient.birthDate, language) }) : t("unknown.birthDate")}</span>
         {identifiers.map((one, at) => (
           <span key={at}>
-            {identifierKind(one) ? t(`identifierType.${identifierKind(one)}`) : (conceptText(one.type) ?? t("identifierType.other"))}{" "}
+            {identifierKind(one) ? t(`identifierType.${identifierKind(one)}`) : (conceptText(one.type, language) ?? t("identifierType.other"))}{" "}
             <span className="num">{one.value}</span>
           </span>
         ))}
