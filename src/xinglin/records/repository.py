@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from xinglin.kernel.database import Connection, Row
 from xinglin.records.bodies import decompress
+from xinglin.records.identity.repository import among
 from xinglin.records.stored import Change, Stored
 from xinglin.records.visibility import visible
 from xinglin.trust import Predicate
@@ -78,8 +79,7 @@ def current(connection: Connection, tenant: int, rids: Sequence[int]) -> dict[in
             select + "rid = ANY(?::bigint[])", (tenant, list(rids))
         ).fetchall()
     else:
-        found = (connection.execute(select + "rid = ?", (tenant, rid)).fetchone() for rid in rids)
-        rows = (row for row in found if row is not None)
+        rows = among(connection, select + "rid IN ", (tenant,), rids)
     return {row[0]: Current(*row) for row in rows}
 
 

@@ -43,7 +43,8 @@ def look_up(
     known = ledger.entities(connection, tenant, names)
     lock_entities(connection, tenant, names)
     rids = {name: known[name] for name in names}
-    return rids, repository.current(connection, tenant, list(rids.values()))
+    older = [rid for rid in rids.values() if not ledger.is_new(connection, rid)]
+    return rids, repository.current(connection, tenant, older) if older else {}
 
 
 def write_versions(
@@ -94,11 +95,20 @@ def stamp(body: bytes, kind: str, id_: str, version: int, updated: str) -> bytes
     >>> stamp(b'{"resourceType":"Basic","id":"1"}', "Basic", "1", 2, "2020-01-01T00:00:00.000Z").decode()
     '{"resourceType":"Basic","id":"1","meta":{"versionId":"2","lastUpdated":"2020-01-01T00:00:00.000Z"}}'
     """
-    # Most bodies begin so and have no meta of their own: no need to read them (0.5 µs in place of 8).
+    # Nearly all bodies begin with type and id: no need to take them apart (1 µs in place of 10). A key is never part of
+    # a string, whose quotation marks are escaped; only a resource has "meta", so one resource has one at most.
     head = f'{{"resourceType":"{kind}","id":"{id_}"'.encode()
-    if body.startswith(head) and b'"meta"' not in body:
-        meta = f',"meta":{{"versionId":"{version}","lastUpdated":"{updated}"}}'.encode()
-        return head + meta + body[len(head) :]
+    if body.startswith(head):
+        inside = f'"versionId":"{version}","lastUpdated":"{updated}"'.encode()
+        if b'"meta":' not in body:
+            return b'%s,"meta":{%s}%s' % (head, inside, body[len(head) :])
+        if (
+            body.count(b'"resourceType":') == 1
+            and b'"versionId":' not in body
+            and b'"lastUpdated":' not in body
+            and b'"meta":{"' in body
+        ):
+            return body.replace(b'"meta":{', b'"meta":{%s,' % inside, 1)
     from xinglin.standards.fhir.edit import with_meta
 
     return with_meta(body, id_, str(version), updated)

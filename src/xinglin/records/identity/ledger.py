@@ -130,6 +130,10 @@ class Ledger:
             known[name] = found[stored]
         return known
 
+    def is_new(self, connection: Connection, rid: int) -> bool:
+        """Whether ``rid`` was given by the unit now running, which has written nothing: no resource can have it yet."""
+        return connection.dialect == "sqlite" and self._unit_tx is None and rid > self._unit_last["rid"]
+
     def terms(self, connection: Connection, tenant: int, terms: Iterable[Term]) -> Mapping[Term, int]:
         """A mapping with, among others, the value of each ``(system, code, text)``; those without get theirs now."""
         known = self._terms.setdefault(tenant, {})

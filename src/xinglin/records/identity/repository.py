@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from xinglin.kernel.database import Connection
+from xinglin.kernel.database import Connection, Row
 
 Name = tuple[str, str]
 Term = tuple[str, str, str]
@@ -13,7 +13,8 @@ Term = tuple[str, str, str]
 RID_BLOCK: Final = 1000
 TERM_BLOCK: Final = 500
 _ORDER_LOCK: Final = 0x58494E4F
-_CHUNK: Final = 500
+_CHUNK: Final = 256
+_MARKS: Final = f"({','.join('?' * _CHUNK)})"
 
 
 def counters(connection: Connection) -> dict[str, int]:
@@ -74,14 +75,29 @@ def find_entities(connection: Connection, tenant: int, names: Sequence[Name]) ->
             ([name[0] for name in names], [name[1] for name in names], tenant),
         ).fetchall()
         return {(row[0], row[1]): row[2] for row in rows}
-    found = {}
-    for name in names:
-        row = connection.execute(
-            "SELECT rid FROM entity WHERE tenant = ? AND type = ? AND id = ?", (tenant, *name)
-        ).fetchone()
-        if row:
-            found[name] = row[0]
-    return found
+    by_type: dict[str, list[str]] = {}
+    for kind, id_ in names:
+        by_type.setdefault(kind, []).append(id_)
+    return {
+        (kind, row[0]): row[1]
+        for kind, ids in by_type.items()
+        for row in among(connection, _ENTITIES, (tenant, kind), ids)
+    }
+
+
+_ENTITIES: Final = "SELECT id, rid FROM entity WHERE tenant = ? AND type = ? AND id IN "
+
+
+def among(connection: Connection, sql: str, params: tuple[Any, ...], values: Sequence[Any]) -> Iterator[Row]:
+    """SQLite: rows of ``sql``, which ends in IN, for many ``values``; a third of the cost of one statement each."""
+    whole = len(values) - len(values) % _CHUNK
+    for start in range(0, whole, _CHUNK):
+        yield from connection.execute(sql + _MARKS, (*params, *values[start : start + _CHUNK]))
+    rest = values[whole:]
+    if rest:
+        marks = 1 << (len(rest) - 1).bit_length()  # few texts, so that each is prepared once
+        filled = (*params, *rest, *(rest[-1],) * (marks - len(rest)))
+        yield from connection.execute(f"{sql}({','.join('?' * marks)})", filled)
 
 
 def add_entities(connection: Connection, tenant: int, named: Sequence[tuple[Name, int]]) -> dict[Name, int]:
