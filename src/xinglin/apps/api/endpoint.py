@@ -15,10 +15,12 @@ import secrets
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from xinglin.apps.api.guard import Guard
+from xinglin.apps.api.protocol import Cycle
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, choose
 from xinglin.kernel.log import logger
@@ -97,9 +99,7 @@ class Endpoint:
         found = self._api.quick(self._actor, match[1].decode(), match[2].decode())
         if found is None:
             return False
-        headers, body = found
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await _respond(send, 200, *found)
         return True
 
     async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +133,7 @@ class Endpoint:
 
     def _language(self, accept: str | None) -> Language:
         if accept or self._settings.language == "auto":
-            return choose(accept)
+            return _chosen(accept)
         return "zh" if self._settings.language == "zh" else "en"
 
     async def _answer(
@@ -173,6 +173,7 @@ class Endpoint:
             if body:
                 check_sent(headers.get("content-type"), taken=(FORM,))
                 pairs += _pairs(body)
+                scope = {**scope, "query_string": scope["query_string"] + b"&" + body}
             body = b""
         format_: str | None = None
         pretty = False
@@ -184,7 +185,7 @@ class Endpoint:
                 pretty = flag(name, value)
             else:
                 kept.append((name, value))
-        content_type, raw_accepted = wanted(headers.get("accept"), format_)
+        content_type, raw_accepted = _wanted(headers.get("accept"), format_)
         return Request(
             method=scope["method"],
             path=path,
@@ -198,6 +199,7 @@ class Endpoint:
             content_type=content_type,
             pretty=pretty,
             raw_accepted=raw_accepted,
+            query=scope["query_string"].decode("ascii", "replace") if len(kept) == len(pairs) else None,
         )
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
@@ -248,10 +250,22 @@ class Endpoint:
         if answer.status not in (204, 304):
             headers = [*headers, (b"content-length", b"%d" % len(body))]
         headers = [*headers, (b"x-request-id", request_id.encode())]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if scope["method"] == "HEAD" or answer.status in (204, 304):
             body = b""
-        await send({"type": "http.response.body", "body": body})
+        await _respond(send, answer.status, headers, body)
+
+
+async def _respond(send: Send, status: int, headers: list[Header], body: bytes) -> None:
+    """The whole response: in one write where the server's own protocol offers it, else as ASGI has it."""
+    cycle = getattr(send, "__self__", None)
+    if isinstance(cycle, Cycle) and cycle.respond(status, headers, body):
+        return
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+_chosen = lru_cache(256)(choose)
+_wanted = lru_cache(256)(wanted)
 
 
 class _Gone(Exception):
@@ -259,13 +273,25 @@ class _Gone(Exception):
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
-    """Name and value pairs of a query string or form; empty values kept, so that they can be refused by name."""
-    return parse_qsl(
-        query.decode("latin-1").encode("latin-1").decode("utf-8", "replace"),
-        keep_blank_values=True,
-        errors="replace",
-        max_num_fields=None,
-    )
+    """Name and value pairs of a query string or form; empty values kept, so that they can be refused by name.
+
+    >>> _pairs(b"a=1&b=%E5%BC%A0+x&c")
+    [('a', '1'), ('b', '张 x'), ('c', '')]
+    """
+    if not query:
+        return []
+    found = []
+    for part in query.decode("utf-8", "replace").split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            found.append((_decoded(name), _decoded(value)))
+    return found
+
+
+def _decoded(text: str) -> str:
+    if "%" in text or "+" in text:
+        return unquote_plus(text, errors="replace")
+    return text
 
 
 def _text(raw: bytes) -> str:

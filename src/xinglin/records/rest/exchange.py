@@ -47,6 +47,8 @@ class Request:
     pretty: bool = False
     raw_accepted: bool = False
     """No FHIR format was asked for by name: a Binary is given as what it holds."""
+    query: str | None = None
+    """The query as it was sent, where ``pairs`` is all that it says; None where it says more, or is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xinglin.kernel.clock import now
-from xinglin.kernel.ids import new_id
 from xinglin.records.rest.bundles import bundle_bytes
 from xinglin.records.rest.conditional import instant_text
 from xinglin.records.rest.edge import PRIVATE, Edge, json_answer
 from xinglin.records.rest.exchange import Answer, Request
-from xinglin.records.rest.links import link
+from xinglin.records.rest.links import page_links
 from xinglin.records.rest.outcome import Issue, outcome
 from xinglin.records.rest.shape import cut
 from xinglin.standards.fhir.search.query import Compartment, Query
@@ -43,9 +42,8 @@ def search(
 
 def searchset(request: Request, query: Query, page: Page, path: str) -> bytes:
     """The Bundle of one page. What lenient handling left out stands in it as an OperationOutcome."""
-    links = [("self", link(request, path, query.pairs))]
-    if page.next and query.summary != "count":
-        links.append(("next", link(request, path, (*query.pairs, ("_cursor", page.next)))))
+    turned = query.cursor is not None or bool(query.ignored)
+    links = page_links(request, path, query.pairs, page.next, turned=turned)
     entries: list[bytes] = []
     if query.ignored:
         entries.append(_ignored(request, query))
@@ -64,7 +62,6 @@ def searchset(request: Request, query: Query, page: Page, path: str) -> bytes:
     return bundle_bytes(
         "searchset",
         entries,
-        id_=new_id(),
         updated=instant_text(now()),
         total=page.total,
         links=links,
