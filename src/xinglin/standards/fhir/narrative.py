@@ -7,6 +7,7 @@ section 4 of chapter 9) and 15, links, images and internal styles; no head, scri
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.entities import name2codepoint
 
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -32,7 +33,7 @@ _TOKEN = re.compile(
 _ATTRIBUTE = re.compile(r"""\s+([A-Za-z_][\w:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
 _ENTITY = re.compile(r"&(?!(?:#x[0-9A-Fa-f]{1,6}|#[0-9]{1,7}|([A-Za-z][A-Za-z0-9]*));)")
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
-_SCRIPT = re.compile(r"^\s*(?:javascript|vbscript)\s*:", re.I)
+_BLANK = dict.fromkeys(range(0x21))  # browsers skip white space and control characters in a scheme
 
 
 def fault(div: str) -> str | None:
@@ -96,7 +97,9 @@ def _attributes(text: str) -> str | None:
         seen.add(name)
         if name not in ATTRIBUTES:
             return f"attribute {name}"
-        if name in ("href", "src", "cite", "longdesc") and _SCRIPT.match(value):
+        if name in ("href", "src", "cite", "longdesc") and unescape(value).translate(
+            _BLANK
+        ).lower().startswith(("javascript:", "vbscript:")):
             return f"attribute {name}"
         if "&" in value and _ENTITY.search(value):
             return "not well-formed"

@@ -19,16 +19,16 @@ import msgspec
 
 from xinglin.standards.fhir.errors import Invalid
 from xinglin.standards.fhir.findings import Finding
-from xinglin.standards.fhir.primitives import STRING_BYTES
+from xinglin.standards.fhir.primitives import NESTING, STRING_BYTES
 
 if TYPE_CHECKING:
     from xinglin.standards.fhir.r4.model import ResourceBase
 
-NESTING = 100  # levels of objects and arrays; R4's own examples stay under 30
 
 # An escape that yields a control character (none is allowed but tab, line feed, carriage return) or a quotation mark.
 _ESCAPE = re.compile(rb"\\(?:u00(?:[01]|22)|[bf])")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -98,9 +98,9 @@ def _is_plain(body: bytes) -> bool:
 
 def _too_deep(body: bytes) -> bool:
     """Whether a body may be nested beyond the limit (brackets inside strings can only overstate it)."""
-    brackets = body.translate(None, _NOT_BRACKETS)
+    brackets = body.translate(_AS_BRACES, _NOT_BRACKETS)
     for _ in range(NESTING):
-        left = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        left = brackets.replace(b"{}", b"")  # takes off the innermost level
         if not left:
             return False
         if len(left) == len(brackets):

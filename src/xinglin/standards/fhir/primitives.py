@@ -46,6 +46,7 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "positiveInt": (1, 2**31 - 1),
     "unsignedInt": (0, 2**31 - 1),
 }
+NESTING = 100  # levels of objects and arrays in a body; R4's own examples stay under 30
 STRING_BYTES = 1 << 20  # R4: a string is at most 1 MB
 
 Base64Binary = Annotated[str, Meta(pattern=PATTERNS["base64Binary"])]

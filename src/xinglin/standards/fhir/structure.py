@@ -14,12 +14,10 @@ from typing import Any
 from xinglin.standards.fhir.checks import in_value_set
 from xinglin.standards.fhir.findings import Finding
 from xinglin.standards.fhir.narrative import fault
-from xinglin.standards.fhir.primitives import COMPILED, CURRENCY, INTEGERS, MIME_TYPE, STRING_BYTES
+from xinglin.standards.fhir.primitives import COMPILED, CURRENCY, INTEGERS, MIME_TYPE, NESTING, STRING_BYTES
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES, VALUE_SETS
 from xinglin.standards.fhir.r4.elements import ELEMENTS, PRIMITIVES, Element
 from xinglin.standards.fhir.source import Members, Number, read
-
-NESTING = 100  # levels of objects and arrays; R4's own examples stay under 30
 
 _UNSEEN = object()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
