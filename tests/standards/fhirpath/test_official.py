@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from paths import SHARED_DATA, shared
 
+from paths import SHARED_DATA, shared
 from xinglin.standards.fhir import fhirpath
 from xinglin.standards.fhir.fhirpath import FhirPathError, FhirPathSyntaxError, Quantity
 
