@@ -223,8 +223,11 @@ class Compiler:
 
     def updated(self, node: Updated, r: str) -> str:
         """The time of update of resource ``r``, an instant, passes."""
-        parts = [_INSTANT[test.kind[5:]].format(*test.slots, a=r) for test in node.tests]
-        return parts[0] if len(parts) == 1 else "(" + " OR ".join(f"({part})" for part in parts) + ")"
+        options = [
+            " AND ".join(_INSTANT[part.kind[5:]].format(*part.slots, a=r) for part in test.parts or (test,))
+            for test in node.tests
+        ]
+        return options[0] if len(options) == 1 else "(" + " OR ".join(f"({one})" for one in options) + ")"
 
     def chained(self, node: Chained, rid: str) -> str:
         f = self.alias("f")

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from xinglin.kernel.database import Connection
 from xinglin.records.bodies import decompress
@@ -37,16 +37,14 @@ ESTIMATED: Final = 10_000
 """`_total=estimate` counts up to here; beyond it no total is given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One resource of a page: a match, or included with one."""
 
     stored: Stored
     mode: Literal["match", "include"]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Matches in order, then what they include; the cursor of the next page, None on the last; the total if asked for."""
 
     entries: list[Entry]
@@ -62,18 +60,12 @@ class Bounds:
     time_s: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A match, its number, and its place in the order: the step that gave it and its keys, rid last."""
+class _Row(NamedTuple):
+    """A match, and its place in the order: the step that gave it and its keys, the resource's number last."""
 
     stored: Stored
     step: int
     keys: tuple[Any, ...]
-
-    @property
-    def rid(self) -> int:
-        rid: int = self.keys[-1]
-        return rid
 
 
 @dataclass(slots=True)
@@ -191,7 +183,7 @@ class _Run:
         rows, more = self.matches(query.count)
         entries = [Entry(row.stored, "match") for row in rows]
         if rows and (query.includes or query.revincludes):
-            found = [(row.rid, row.stored.type) for row in rows]
+            found = [(row.keys[-1], row.stored.type) for row in rows]
             compiled = self.compiler()
             further = included(
                 self.connection, compiled, self.predicate, query, found, self.search.bounds.included
@@ -218,16 +210,11 @@ class _Run:
             found = self.connection.execute(statement.sql, [values[slot] for slot in statement.slots])
             keys = statement.keys
             for row in found.fetchall():
+                if len(rows) == count:
+                    return rows, True
                 kind, id_, version, updated_us, method, body = row[keys:]
-                rows.append(
-                    _Row(
-                        Stored(kind, id_, version, updated_us, False, method, decompress(body)),
-                        place,
-                        row[:keys],
-                    )
-                )
-            if len(rows) >= wanted:
-                return rows[:count], True
+                stored = Stored(kind, id_, version, updated_us, False, method, decompress(body))
+                rows.append(_Row(stored, place, row[:keys]))
         return rows, False
 
     def plan(self) -> Plan:
@@ -275,7 +262,9 @@ class _Run:
         cursors, plan = self.search.cursors, self.chosen
         if cursors is None or plan is None:
             return None
-        return cursors.seal([plan.mode, plan.driver, plan.scope, last.step, *map(_portable, last.keys)], self.scope())
+        return cursors.seal(
+            [plan.mode, plan.driver, plan.scope, last.step, *map(_portable, last.keys)], self.scope()
+        )
 
     def opened(self) -> tuple[Plan | None, int, list[Any] | None]:
         """Plan, step and keys that the query's cursor holds."""

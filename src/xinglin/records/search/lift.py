@@ -198,9 +198,12 @@ def merged(nodes: Sequence[Node]) -> tuple[Node, ...]:
     """Comparisons of one date become one: ``date=ge2024&date=lt2025`` is a narrow range, each half is not."""
     kept: list[Node] = []
     dates: dict[tuple[int, ...], list[Match]] = {}
+    updates: list[Test] = []
     for node in nodes:
         if isinstance(node, Match) and node.table == "date" and node.single and len(node.tests) == 1:
             dates.setdefault(node.params, []).append(node)
+        elif isinstance(node, Updated) and len(node.tests) == 1:
+            updates += node.tests
         else:
             kept.append(node)
     for group in dates.values():
@@ -209,6 +212,8 @@ def merged(nodes: Sequence[Node]) -> tuple[Node, ...]:
             test = Test("all", parts=tuple(node.tests[0] for node in group))
             first = Match("date", first.params, (test,), True, first.typed, first.name)
         kept.append(first)
+    if updates:
+        kept.append(Updated((updates[0] if len(updates) == 1 else Test("all", parts=tuple(updates)),)))
     return tuple(kept)
 
 

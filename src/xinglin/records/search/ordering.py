@@ -62,8 +62,21 @@ def behind(terms: Sequence[Term], slots: Sequence[int | None]) -> str:
 class Ordering(Sources):
     """Writes sort keys."""
 
+    def joined(self, key: Key, rid: str) -> tuple[str, Term]:
+        """The key's value for one resource, and a join that brings it, empty where it is a sub-select.
+
+        A correlated sub-select costs SQLite 2 µs a row, a join a tenth of that.
+        """
+        if key.kind not in ("date", "reference") or not key.single:
+            return "", self.key(key, rid)
+        k = self.alias("k")
+        table = self.indexed(f"ix_{key.kind}", k, f"sqlite_autoindex_ix_{key.kind}_1")
+        column = "low" if key.kind == "date" else "target"
+        condition = f"{k}.rid = {rid} AND {k}.param = {key.param} AND {self.seen(k)}"
+        return f" LEFT JOIN {table} ON {condition}", Term(f"{k}.{column}", key.descending, nullable=True)
+
     def key(self, key: Key, rid: str) -> Term:
-        """The key's value for one resource."""
+        """The key's value for one resource, as a sub-select."""
         i = self.alias("i")
         pick = "max" if key.descending else "min"
         if key.kind in ("_id", "_lastUpdated"):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from xinglin.records.search.conditions import scoped
-from xinglin.records.search.nodes import Key, Match, Missing, Node, Rids, Shape
+from xinglin.records.search.nodes import Key, Match, Missing, Node, Rids, Shape, Updated
 from xinglin.records.search.ordering import Term
 from xinglin.records.search.sources import Arm
 from xinglin.records.search.statements import Statement, Statements, Step
@@ -54,8 +54,9 @@ def choose(shape: Shape, compiled: Statements, count: Callable[[Statement], int]
     """The plan for ``shape``. ``count`` runs a bounded count."""
     driver, scope, fewest = _driver(shape, compiled, count)
     if shape.keys:
-        many = fewest >= MANY
-        walked = many and compiled.walk(shape.keys[0], shape.types) is not None
+        # A range of the key's own column is walked whatever its size: that costs the page's length.
+        own = driver >= 0 and _same(shape.nodes[driver], shape.keys[0])
+        walked = (own or fewest >= MANY) and compiled.walk(shape.keys[0], shape.types) is not None
         return Plan("sorted" if walked else "gather", driver, scope)
     if driver != SCAN and not all(arm.keys for arm in compiled.arms(shape.nodes[driver], shape.types)):
         # Not to be walked in order: gather its candidates, or walk all resources where enough of them will match.
@@ -154,9 +155,13 @@ def _walks(shape: Shape, compiled: Statements) -> list[Step]:
     if own is not None:
         # The range is read from the very rows that are walked. What began before its bound comes in a second arm.
         others = tuple(node for node in shape.nodes if node is not own)
-        walk = [compiled.by_beginning(arm, key) for arm in compiled.arms(own, shape.types)]
-        if not key.descending:
-            walk.reverse()
+        if isinstance(own, Updated):
+            arm = compiled.resources(shape.types, own)
+            walk = [(arm, [Term(column, key.descending, False) for column in arm.keys])]
+        else:
+            walk = [compiled.by_beginning(arm, key) for arm in compiled.arms(own, shape.types)]
+            if not key.descending:
+                walk.reverse()
     else:
         others = shape.nodes
         found = compiled.walk(key, shape.types)
@@ -172,7 +177,9 @@ def _walks(shape: Shape, compiled: Statements) -> list[Step]:
 
 
 def _same(node: Node, key: Key) -> bool:
-    """Whether a date criterion is on the sort key's own, single rows."""
+    """Whether a criterion is on the sort key's own, single rows."""
+    if isinstance(node, Updated):
+        return key.kind == "_lastUpdated" and len(node.tests) == 1
     return (
         isinstance(node, Match)
         and node.table == key.kind == "date"

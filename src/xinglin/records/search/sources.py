@@ -151,6 +151,8 @@ class Sources(Compiler):
     def ranges(self, node: Match, test: Test) -> list[Arm]:
         """The index ranges of one test; empty where it holds on nearly everything or is looked up row by row."""
         table, sets = node.table, dict(zip(led(node.table, test), test.sets, strict=False))
+        if table == "pair" and "b" in sets and sets["b"].how in ("written", "system"):
+            del sets["b"]  # any unit: read with the row
         if any(among.how not in ("list", "code", "coded", "below") for among in sets.values()):
             return []
         if any(part.kind.endswith("-ne") for part in (test, *test.parts)):
