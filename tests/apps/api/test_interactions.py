@@ -293,7 +293,7 @@ def test_history_of_type_and_system(http: httpx.Client) -> None:
 
 def test_elements_and_summary_of_a_read_are_marked_as_a_part(http: httpx.Client) -> None:
     text = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}
-    id_ = created(http, patient("A", gender="male", text=text, contact=[{"gender": "male"}]))["id"]
+    id_ = created(http, patient("A", gender="male", text=text, contact=[{"name": {"text": "Li"}}]))["id"]
     some = http.get(f"Patient/{id_}", params={"_elements": "gender"}).json()
     assert set(some) == {"resourceType", "id", "meta", "gender"}
     assert some["meta"]["tag"][0]["code"] == "SUBSETTED"
@@ -325,7 +325,8 @@ def test_a_binary_is_given_as_what_it_holds_and_never_run(http: httpx.Client) ->
 def test_validate_says_everything_and_writes_nothing(http: httpx.Client) -> None:
     before = http.get("Patient", params={"_summary": "count"}).json()["total"]
     good = http.post("Patient/$validate", json=patient(), headers=JSON)
-    assert (good.status_code, good.json()["issue"][0]["severity"]) == (200, "information")
+    assert good.status_code == 200
+    assert {issue["severity"] for issue in good.json()["issue"]} <= {"information", "warning"}
     bad = http.post("Patient/$validate", json=patient(gender="x", birthDate="2001-02-30"), headers=JSON)
     places = {e for issue in bad.json()["issue"] for e in issue["expression"]}
     assert bad.status_code == 200
@@ -357,7 +358,9 @@ def test_metadata_says_what_is_there_and_what_it_says_is_true(http: httpx.Client
     for type_ in ("Patient", "Observation", "Encounter"):
         for parameter in resources[type_]["searchParam"]:
             query = {f"{parameter['name']}:missing": "true", "_count": "0"}
-            if parameter["name"].startswith("_"):
+            if (
+                parameter["name"].startswith("_") or parameter["type"] == "composite"
+            ):  # neither takes :missing
                 continue
             assert http.get(type_, params=query, headers={"prefer": "handling=strict"}).status_code == 200, (
                 parameter
