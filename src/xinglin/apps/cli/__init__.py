@@ -1,0 +1,1 @@
+"""The command line ``xinglin``: a grammar, and a thin module for each command."""

@@ -1,0 +1,166 @@
+"""``xinglin search 'Patient?name=zw'``: a table, JSON, NDJSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from xinglin.apps.backend import Backend, loads, open_backend
+from xinglin.apps.cli.grammar import Asked
+from xinglin.apps.cli.output import print_json, print_table, safe
+from xinglin.apps.errors import UsageError
+from xinglin.apps.flat import columns_of, flat
+from xinglin.kernel.language import Language, say
+from xinglin.kernel.settings import Loaded
+
+SHOWN = 20
+
+
+def run(asked: Asked, loaded: Loaded, language: Language) -> int:
+    """Search and print."""
+    form = asked.options["format"] or ("json" if asked.options["json"] else "table")
+    if form not in ("table", "json", "ndjson", "csv"):
+        raise UsageError("apps.cli-format", given=form)
+    limit = _limit(asked)
+    resource_type, pairs = question(asked.arguments[0])
+    backend = open_backend(loaded.settings, create=False)
+    try:
+        if asked.options["count"]:
+            return _count(backend, resource_type, pairs, as_json=form == "json")
+        found = _found(backend, resource_type, pairs)
+        if form == "table":
+            _table(found, resource_type, limit or SHOWN, language, backend)
+        else:
+            _stream(found, form, resource_type, limit)
+    finally:
+        backend.close()
+    return 0
+
+
+def question(text: str) -> tuple[str | None, list[tuple[str, str]]]:
+    """The resource type and parameters of ``Patient?name=zw``, ``/Patient``, or a whole address.
+
+    >>> question("Patient?name=zw&birthdate=ge1950")
+    ('Patient', [('name', 'zw'), ('birthdate', 'ge1950')])
+    """
+    path, mark, query = text.strip().partition("?")
+    if "=" in path and not mark:
+        raise UsageError("apps.cli-query", given=text)
+    kind = path.strip("/").rpartition("/")[2]
+    if not kind:
+        kind_or_none = None
+    elif kind.isascii() and kind.isalpha():
+        kind_or_none = _known_type(kind)
+    else:
+        raise UsageError("apps.cli-query", given=text)
+    return kind_or_none, parse_qsl(query, keep_blank_values=True)
+
+
+def _known_type(kind: str) -> str:
+    from xinglin.kernel.settings import nearest
+    from xinglin.standards.fhir.search.names import RESOURCE_TYPES
+
+    if kind in RESOURCE_TYPES:
+        return kind
+    like = next((name for name in RESOURCE_TYPES if name.lower() == kind.lower()), None)
+    like = like or nearest(kind, sorted(RESOURCE_TYPES)) or "Patient"
+    raise UsageError("apps.cli-no-type", given=kind, like=like)
+
+
+def _limit(asked: Asked) -> int | None:
+    given = asked.options["limit"]
+    if given is None:
+        return None
+    if not given.isascii() or not given.isdigit() or int(given) < 1:
+        raise UsageError("apps.cli-number", option="--limit", given=given, least=1, most="…")
+    return int(given)
+
+
+def _found(backend: Backend, kind: str | None, pairs: list[tuple[str, str]]) -> Iterator[bytes]:
+    cursor = None
+    included: dict[bytes, None] = {}
+    while True:
+        page = backend.page(kind, pairs, cursor)
+        yield from page.matches
+        for body in page.included:
+            if body not in included:
+                included[body] = None
+                yield body
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def _count(backend: Backend, kind: str | None, pairs: list[tuple[str, str]], *, as_json: bool) -> int:
+    kept = [pair for pair in pairs if pair[0] not in ("_summary", "_count", "_sort", "_total")]
+    total = backend.page(kind, [*kept, ("_summary", "count")], None).total
+    if as_json:
+        print_json({"total": total})
+    else:
+        print(total)
+    return 0
+
+
+def _table(
+    found: Iterator[bytes], kind: str | None, limit: int, language: Language, backend: Backend
+) -> None:
+    rows: list[dict[str, Any]] = []
+    more = False
+    for body in found:
+        if len(rows) >= limit:
+            more = True
+            break
+        resource = loads(body)
+        rows.append(({} if kind else {"type": resource["resourceType"]}) | flat(resource))
+    if not rows:
+        print(say("apps.search-nothing", language, where=backend.name), file=sys.stderr)
+        return
+    columns = ([] if kind else ["type"]) + columns_of(kind or "", rows)
+    print_table([columns, *([row.get(column) for column in columns] for row in rows)])
+    if more:
+        print(say("apps.search-more", language, shown=limit), file=sys.stderr)
+
+
+def _stream(found: Iterator[bytes], form: str, kind: str | None, limit: int | None) -> None:
+    def bodies() -> Iterator[bytes]:
+        for at, body in enumerate(found):
+            if limit is not None and at >= limit:
+                return
+            yield body
+
+    if form == "csv":
+        rows = [flat(loads(body)) for body in bodies()]
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_harmless(row.get(column)) for column in columns] for row in rows)
+        return
+    out = sys.stdout.buffer
+    if form == "ndjson":
+        for body in bodies():
+            out.write(body + b"\n")
+    else:
+        first = True
+        out.write(b"[")
+        for body in bodies():
+            out.write((b"\n" if first else b",\n") + body)
+            first = False
+        out.write(b"\n]\n" if not first else b"]\n")
+    out.flush()
+
+
+def _harmless(value: Any) -> Any:
+    """A cell that a spreadsheet does not take for a formula."""
+    text = "" if value is None else safe(value)
+    return f"'{text}" if text[:1] in ("=", "+", "@", "-") and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

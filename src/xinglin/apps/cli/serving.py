@@ -1,0 +1,86 @@
+"""``xinglin serve`` and ``xinglin demo``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from xinglin.apps.cli.grammar import Asked
+from xinglin.apps.cli.output import Bar, plain_json, print_json
+from xinglin.apps.errors import UsageError
+from xinglin.kernel.language import Language, say
+from xinglin.kernel.settings import Loaded, Settings
+
+
+def run(asked: Asked, loaded: Loaded, language: Language) -> int:
+    """Serve a record until stopped; for ``demo`` make the demonstration hospital first."""
+    assert asked.command is not None
+    settings = loaded.settings
+    as_json = asked.options["json"]
+    made: int | None = None
+    if asked.command.name == "demo":
+        if not settings.database:
+            settings = replace(settings, database="demo")
+        made = _hospital(asked, settings, language)
+        if asked.options["no-serve"]:
+            if as_json:
+                print_json({"patients": made, "database": loaded_name(settings)})
+            else:
+                print(say("apps.demo-ready", language, patients=made, database=loaded_name(settings)))
+            return 0
+
+    def ready(address: str) -> None:
+        if as_json:
+            told = {"address": address, "fhir": f"{address}/fhir", "database": loaded_name(settings)}
+            print(plain_json(told | ({"patients": made} if made is not None else {})), flush=True)
+            return
+        if made is not None:
+            print(say("apps.demo-made", language, patients=made))
+        print(say("apps.serving", language, address=address, database=loaded_name(settings)), flush=True)
+
+    from xinglin.apps.api.server import serve
+
+    serve(settings=settings, ready=ready)
+    return 0
+
+
+def loaded_name(settings: Settings) -> str:
+    """The database's address without its password."""
+    from xinglin.kernel.settings import redacted
+
+    return redacted(settings.database_url)
+
+
+def _hospital(asked: Asked, settings: Settings, language: Language) -> int:
+    from xinglin.apps.hospital import ensure_demo
+
+    bar = Bar()
+
+    def ticks(done: int, of: int) -> None:
+        bar.show(done / of if of else None, say("apps.demo-making", language, done=done, of=of))
+
+    patients, seed = (_number(asked, name) for name in ("patients", "seed"))
+    if not asked.options["no-serve"]:
+        _check_address(settings)
+    try:
+        return ensure_demo(settings, patients, seed, anew=asked.options["anew"], ticks=ticks)
+    finally:
+        bar.close()
+        sys.stderr.flush()
+
+
+def _check_address(settings: Settings) -> None:
+    """Say that the port is taken before a minute is spent on the hospital, not after it."""
+    from xinglin.apps.api.server import check_bind, listen
+
+    check_bind(settings.host)
+    listen(settings.host, settings.port).close()
+
+
+def _number(asked: Asked, name: str) -> int | None:
+    given = asked.options[name]
+    if given is None:
+        return None
+    if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= 1_000_000:
+        raise UsageError("apps.cli-number", option=f"--{name}", given=given, least=1, most=1_000_000)
+    return int(given)
