@@ -394,8 +394,8 @@ def test_what_is_escaped_comes_back(text: str, separator: str) -> None:
     st.lists(
         st.tuples(
             st.sampled_from(["name", "date", "value-quantity", "code-value-quantity", "subject", "url", "_sort", "_include",
-                             "_id", "_elements", "_has:Observation:patient:code", "subject.name", "identifier:of-type", "code:text",
-                             "_type", "_count", "patient.identifier"])
+                             "_id", "_elements", "_has:Observation:patient:code", "subject.name", "code:text",
+                             "_type", "_count", "patient.identifier", "identifier:of-type"])
             | st.text(),
             st.text() | st.sampled_from(["1", "gt5", "a|b", "a$b", "2000-01", "\\", "*", "Patient/1"]),
         ),

@@ -12,11 +12,11 @@ from typing import Any
 
 from xinglin.records.index import values
 from xinglin.records.index.rows import IDENTIFIER, OF_TYPE, IndexRows, Token
-from xinglin.records.index.source import MOST_FIRST, MOST_SECOND, takes
+from xinglin.records.index.source import MOST_FIRST, MOST_SECOND, components, takes
 from xinglin.standards.fhir import temporal
 from xinglin.standards.fhir.fhirpath import compile as compile_fhirpath
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
-from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
+from xinglin.standards.fhir.r4.parameters import SearchParameter
 from xinglin.standards.fhir.search.implied import SPECIAL_VALUES
 
 _TOKENS: dict[str, Callable[[Any], list[Token]]] = {
@@ -117,11 +117,11 @@ def _pairs(
     zone: tzinfo | None,
     rows: IndexRows,
 ) -> None:
-    parameters = parameters_of(parameter.base)
-    kinds = [parameters[name].type for name, _ in parameter.components]
+    parted = components(parameter)
+    kinds = [kind for kind, _ in parted]
     for item in items:
         parts = []
-        for kind, (_, expression) in zip(kinds, parameter.components, strict=True):
+        for kind, expression in parted:
             # The published tables write DateTime for dateTime.
             made = compile_fhirpath(expression.replace("DateTime", "dateTime"))
             found = made.evaluate_typed(item, variables={"resource": resource})

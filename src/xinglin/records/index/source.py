@@ -126,7 +126,7 @@ def write(type: str, owners: frozenset[str]) -> Written:
             continue
         try:
             if parameter.type == "composite":
-                _lay_composite(tree, parameter, parameters, type, names)
+                _lay_composite(tree, parameter, type, names)
             else:
                 for walk in _of(parameter, type):
                     if takes(parameter.type, walk.type):
@@ -156,25 +156,46 @@ def _names(letter: str = "kept") -> Callable[[], str]:
     return lambda: f"{letter}{next(numbers)}"
 
 
-def _lay_composite(
-    tree: Place,
-    parameter: SearchParameter,
-    parameters: dict[str, SearchParameter],
-    type: str,
-    names: Callable[[], str],
-) -> None:
-    kinds = tuple(parameters[name].type for name, _ in parameter.components)
+def components(parameter: SearchParameter) -> tuple[tuple[str, str], ...]:
+    """Type and expression of each component of a composite parameter, in the order of its values.
+
+    R4 gives DocumentReference.relationship its two expressions the wrong way round: a reference to ``code`` and a token of
+    ``target``. Where only the exchange makes sense, it is made.
+    """
+    named = parameters_of(parameter.base)
+    kinds = [named[name].type for name, _ in parameter.components]
+    expressions = [expression for _, expression in parameter.components]
+    if len(kinds) == 2 and parameter.base in ELEMENTS:
+        bases = {walk.type for walk in walks(parameter.expression, parameter.base)}
+
+        def fits(kind: str, expression: str) -> bool:
+            return any(takes(kind, walk.type) for base in bases for walk in _tried(expression, base))
+
+        if not fits(kinds[0], expressions[0]) and fits(kinds[0], expressions[1]):
+            expressions.reverse()
+    return tuple(zip(kinds, expressions, strict=True))
+
+
+def _tried(expression: str, type: str) -> tuple[Walk, ...]:
+    try:
+        return walks(expression, type)
+    except NotAWalk:
+        return ()
+
+
+def _lay_composite(tree: Place, parameter: SearchParameter, type: str, names: Callable[[], str]) -> None:
+    parted = components(parameter)
     parts: list[tuple[Place, Ending | Pairing]] = []
     for base in walks(parameter.expression, type):
         place = tree.at(base.steps)
         kept = []
-        for (_, expression), kind in zip(parameter.components, kinds, strict=True):
+        for kind, expression in parted:
             name = names()
             kept.append(name)
             for walk in walks(expression, base.type):
                 if takes(kind, walk.type):
                     parts.append((place.at(walk.steps), Ending(kind, walk, into=name)))
-        parts.append((place, Pairing(parameter.number, kinds, tuple(kept))))
+        parts.append((place, Pairing(parameter.number, tuple(kind for kind, _ in parted), tuple(kept))))
     for place, part in parts:  # only when no component was more than a walk
         if isinstance(part, Pairing):
             place.pairings.append(part)
