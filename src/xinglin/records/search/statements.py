@@ -172,8 +172,9 @@ class Statements(Ordering):
         everything = self.indexed("resource", d, "resource_updated")
         deleted = self.indexed("resource", e, "resource_deleted")
         return finished(
-            f"SELECT (SELECT count(*) FROM {everything} WHERE {self.seen(d)} AND {kinds[0]})"
-            f" - (SELECT count(*) FROM {deleted} WHERE {self.seen(e)} AND {kinds[1]} AND {e}.state <> 0)"
+            f"SELECT (SELECT count(*) FROM {everything} WHERE {self.seen(d)} AND {kinds[0]}{self.reached(f'{d}.rid')})"
+            f" - (SELECT count(*) FROM {deleted} WHERE {self.seen(e)} AND {kinds[1]} AND {e}.state <> 0"
+            f"{self.reached(f'{e}.rid')})"
         )
 
     def bounded_count_all(self, types: tuple[int, ...], most: int) -> Statement:
