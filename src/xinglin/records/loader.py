@@ -73,7 +73,7 @@ class Progress:
         sums[2] += unchanged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Line:
     number: int
     offset: int
@@ -241,7 +241,7 @@ class Loader:
                 Version(prepared.type, prepared.id, rid, "PUT", prepared.body, prepared.rows, before)
             )
         if versions:
-            write_versions(connection, ledger, self._tenant, versions)
+            write_versions(connection, ledger, self._tenant, versions, answer=False)
         return counts
 
 

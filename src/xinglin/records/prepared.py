@@ -12,7 +12,7 @@ from xinglin.records.index.rows import IndexContext, IndexRows
 ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """What the writer needs. ``body``: minified JSON as sent, before id and meta are set."""
 

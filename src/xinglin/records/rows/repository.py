@@ -38,13 +38,13 @@ def resolve(
     """The index rows of ``(rid, rows)`` with every name as its number."""
     terms = {row[1:] for _, rows in resources for row in rows.tokens}
     names = {row[1:] for _, rows in resources for row in rows.references}
-    for _, rows in resources:
-        names.update([("Patient", patient) for patient in rows.patients])
-        terms.update([(row[1], row[2], "") for row in rows.quantities if row[1] or row[2]])
-        for pair in rows.pairs:
-            for side in pair[1:3]:
-                if side is not None:
-                    (terms if len(side) == 3 else names).add(side)  # type: ignore[arg-type]
+    names |= {("Patient", patient) for _, rows in resources for patient in rows.patients}
+    terms |= {(row[1], row[2], "") for _, rows in resources for row in rows.quantities if row[1] or row[2]}
+    sides: set[Any] = {pair[1] for _, rows in resources for pair in rows.pairs}
+    sides |= {pair[2] for _, rows in resources for pair in rows.pairs}
+    for side in sides:
+        if side is not None:
+            (terms if len(side) == 3 else names).add(side)
     values = ledger.terms(connection, tenant, terms)
     rids = ledger.entities(connection, tenant, names)
 
