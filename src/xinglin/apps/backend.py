@@ -115,6 +115,10 @@ class Embedded:
         """See Backend."""
         if cursor:
             pairs = [*pairs, ("_cursor", cursor)]
+        elif any(name.partition(":")[0] in ("_text", "_content") for name, _ in pairs):
+            from xinglin.records.fulltext.follower import Follower
+
+            Follower(self.records.database).catch_up()  # no server runs here that would do it in the background
         page = self.records.search(self._actor, self._query(resource_type, pairs))
         matches = [entry.stored.body for entry in page.entries if entry.mode == "match"]
         included = [entry.stored.body for entry in page.entries if entry.mode == "include"]

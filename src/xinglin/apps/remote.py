@@ -216,11 +216,11 @@ class RemoteSink:
             raise
 
 
-class _Search(msgspec.Struct):
+class _Search(msgspec.Struct, frozen=True):
     mode: str | None = None
 
 
-class _Response(msgspec.Struct):
+class _Response(msgspec.Struct, frozen=True):
     status: str | None = None
     etag: str | None = None
     lastModified: str | None = None  # noqa: N815

@@ -28,7 +28,7 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
         [name, _shown(loaded.shown(name)), _origin(loaded.origins[name], language), about.meaning[language]]
         for name, about in ABOUT.items()
     ]
-    print_table([head, *rows], widest=90)
+    print_table([head, *rows], widest=200)
     return 0
 
 

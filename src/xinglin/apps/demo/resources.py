@@ -130,7 +130,7 @@ class Chart:
                         ],
                         "text": "居民身份证",
                     },
-                    "system": "urn:oid:2.16.156.112604.1.2.1",
+                    "system": "urn:oid:2.16.156.10011.1.3",
                     "value": person.resident_number,
                 },
             ],
