@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY: dict[str, list[str]] = tomllib.loads(
     (ROOT / "src/xinglin/kernel/glossary.toml").read_text(encoding="utf-8")
 )
-_MADE_UP = re.compile(r"`[^`]*`|\{[^}]*\}|'[^']*'|https?://\S+|\b_\w+|\b[A-Z][a-z]+\b(?<=Patient|esource)")
+_MADE_UP = re.compile(
+    r"`[^`]*`|\{[^}]*\}|'[^']*'|https?://\S+|\b_\S+"
+)  # commands and placeholders are no prose
 
 
 def packages() -> list[Path]:
@@ -56,11 +58,11 @@ def forms(term: str) -> re.Pattern[str]:
 
 
 def differing(pairs: Iterator[tuple[str, str, str]]) -> dict[str, str]:
-    """Sentences whose English has a term and whose Chinese has none of its words."""
+    """Sentences whose English has a term and whose Chinese has none of its words, nor FHIR's own (`resource`)."""
     found = {}
     for where, en, zh in pairs:
         for term, words in GLOSSARY.items():
-            if forms(term).search(_MADE_UP.sub(" ", en)) and not any(word in zh for word in words):
+            if forms(term).search(_MADE_UP.sub(" ", en)) and not any(word in zh for word in [*words, term]):
                 found[f"{where} ({term})"] = zh
     return found
 
