@@ -104,7 +104,9 @@ def test_a_conditional_update_creates_updates_or_refuses(records: Records, here:
 
 def test_a_conditional_patch_and_delete_of_nothing(records: Records, here: Actor) -> None:
     with pytest.raises(NotFound):
-        records.write(here, [Operation("patch", "Patient", patch=lambda body: body, where=by_identifier("1"))])
+        records.write(
+            here, [Operation("patch", "Patient", patch=lambda body: body, where=by_identifier("1"))]
+        )
     assert records.write(here, [Operation("delete", "Patient", where=by_identifier("1"))]) == []
 
 
