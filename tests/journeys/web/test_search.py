@@ -18,9 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def names(page: Page) -> list[str]:
     """The names in the list of patients, once it has settled."""
-    page.locator('[role="status"]', has_text="…").wait_for(state="detached")
-    page.wait_for_timeout(300)  # longer than the pause after typing
-    page.locator('[role="status"]', has_text="…").wait_for(state="detached")
+    page.locator('ul[aria-busy="false"]').wait_for()
     return page.locator('a[href^="/patients/"] bdi:first-child').all_inner_texts()
 
 
@@ -44,7 +42,6 @@ def test_a_chinese_patient_is_found_by_any_of_what_people_type(
 ) -> None:
     page = visit(hospital.address, "zh")
     page.get_by_role("searchbox").fill(typed)
-    page.get_by_text("张伟", exact=True).wait_for()
     assert "张伟" in names(page)
 
 
@@ -58,7 +55,6 @@ def test_a_surname_is_read_as_a_surname(hospital: Installation, visit: Open) -> 
         ("oyn", "欧阳娜"),
     ):
         page.get_by_role("searchbox").fill(typed)
-        page.get_by_text(name, exact=True).wait_for()
         assert names(page) == [name]
 
 
@@ -78,7 +74,6 @@ def test_nobody_found_is_said_with_what_to_try(hospital: Installation, visit: Op
 
 def test_a_long_list_says_that_there_is_more(hospital: Installation, visit: Open) -> None:
     page = visit(hospital.address)
-    page.get_by_role("searchbox").fill("19")
     page.get_by_role("searchbox").fill("M")
     page.get_by_text("First 20 patients; there are more").wait_for()
     assert len(names(page)) == 20
@@ -88,13 +83,24 @@ def test_from_typing_to_the_chart_and_back_by_keyboard_alone(hospital: Installat
     page = visit(hospital.address, "zh")
     page.get_by_role("searchbox").wait_for()
     page.keyboard.type("zhangwei")
-    page.get_by_text("张伟", exact=True).wait_for()
+    page.get_by_text("1 位患者").wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="张伟").wait_for()
     page.go_back()
     assert page.get_by_role("searchbox").input_value() == "zhangwei"
     page.get_by_text("张伟", exact=True).wait_for()
+
+
+def test_no_key_opens_a_patient_from_a_list_that_is_not_yet_the_answer(
+    hospital: Installation, visit: Open
+) -> None:
+    page = visit(hospital.address, "zh")
+    page.locator('a[href^="/patients/"]').first.wait_for()
+    page.keyboard.type("zhangwei")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 位患者").wait_for()
+    assert "/patients/" not in page.url
 
 
 def test_what_was_typed_stands_in_no_address_and_no_storage(hospital: Installation, visit: Open) -> None:

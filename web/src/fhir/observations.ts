@@ -2,7 +2,7 @@ import { codeOf, conceptKey, hasCode, isEnteredInError, LOINC } from "./codes";
 import { toNumber } from "./decimals";
 import { toTime } from "./dates";
 import { TEST_NAMES } from "./test-names";
-import { formatUnit, normalRange } from "./values";
+import { formatReferenceRange, formatUnit, normalRange } from "./values";
 import type { CodeableConcept, Observation, ObservationValue } from "./types";
 
 export type Group = "vitals" | "results" | "assessments";
@@ -124,4 +124,11 @@ export function linesOf(series: Series): Line[] {
     }
   }
   return [...lines.values()];
+}
+
+/** The reference range of an observation, or those of its components side by side where any has one. */
+export function rangesText(observation: Observation): string | undefined {
+  const all = valuesOf(observation).map(({ value }) => formatReferenceRange(value));
+  if (all.length === 1) return all[0];
+  return all.some(Boolean) ? all.map((range) => range ?? "–").join(" / ") : undefined;
 }

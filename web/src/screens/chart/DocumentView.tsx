@@ -11,7 +11,7 @@ import { Failure, Loading } from "../../parts/Panel";
 import { Source } from "../../parts/Source";
 import { ObservationText } from "../../parts/Value";
 import { localReference, SourceLink } from "../../parts/SourceLink";
-import type { Document } from "./documents";
+import { recordedTitle, titleOf, type Document } from "./documents";
 
 interface View {
   document: Document;
@@ -39,7 +39,7 @@ export function DocumentView({ document: one, observations, patient }: View): Re
     <div>
       {one.resourceType === "DocumentReference" && one.description && <p className="quiet wrap" dir="auto">{one.description}</p>}
       {attachments.map((attachment, at) => (
-        <AttachmentView key={at} attachment={attachment} owner={`${one.resourceType}/${one.id}`} at={at} />
+        <AttachmentView key={at} attachment={attachment} titled={attachment.title !== titleOf(one, language) && attachment.title !== recordedTitle(one)} owner={`${one.resourceType}/${one.id}`} at={at} />
       ))}
       {sections.map((section, at) => (
         <Section key={at} section={section} patient={patient} depth={0} />
@@ -126,14 +126,14 @@ function Section({ section, patient, depth }: { section: CompositionSection; pat
   );
 }
 
-function AttachmentView({ attachment, owner, at }: { attachment: Attachment; owner: string; at: number }): ReactNode {
+function AttachmentView({ attachment, titled, owner, at }: { attachment: Attachment; titled: boolean; owner: string; at: number }): ReactNode {
   const content = useQuery({
     queryKey: ["attachment", owner, at, attachment.url ?? "", attachment.data?.length ?? 0],
     queryFn: ({ signal }) => openAttachment(attachment, signal),
   });
   return (
     <div style={{ margin: "0 0 1rem" }}>
-      {attachment.title && <h3 dir="auto">{attachment.title}</h3>}
+      {attachment.title && titled && <h3 dir="auto">{attachment.title}</h3>}
       {content.isPending ? <Loading /> : content.isError ? <Failure error={content.error} retry={() => void content.refetch()} /> : (
         <ContentView content={content.data} name={attachment.title} />
       )}

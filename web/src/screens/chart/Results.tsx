@@ -2,9 +2,8 @@ import { TextInput, useMantineTheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useMemo, useState, type ReactNode } from "react";
 import { testName } from "../../fhir/codes";
-import { linesOf, seriesOf, valuesOf, whenOf, type Group, type Series } from "../../fhir/observations";
+import { linesOf, rangesText, seriesOf, whenOf, type Group, type Series } from "../../fhir/observations";
 import type { Observation } from "../../fhir/types";
-import { formatReferenceRange } from "../../fhir/values";
 import type { Pages } from "../../fhir/usePages";
 import { useLanguage } from "../../i18n";
 import { PagesPanel } from "../../parts/PagesPanel";
@@ -16,11 +15,6 @@ import { Trend } from "./Trend";
 
 const FIRST_ROWS: Record<Group, number> = { vitals: 10, results: 20, assessments: 6 };
 const FILTER_FROM = 12;
-
-function rangeText(one: Observation): string | undefined {
-  const ranges = valuesOf(one).map(({ value }) => formatReferenceRange(value));
-  return ranges.length === 1 ? ranges[0] : undefined; // components carry theirs in the trend's table
-}
 
 /** Observations of one group, a row a test: the latest value, its range, the one before, the course. */
 export function Results({ pages, patient, group }: { pages: Pages<Observation>; patient: string; group: Group }): ReactNode {
@@ -35,7 +29,7 @@ export function Results({ pages, patient, group }: { pages: Pages<Observation>; 
   const hidden = named.length - first;
   const shown = all || typed || hidden <= 1 ? named : named.slice(0, first);
   const open = (one: Series) => () => setOpened(one.key);
-  const hasRanges = series.some((one) => one.points.some((point) => rangeText(point)));
+  const hasRanges = series.some((one) => one.points.some((point) => rangesText(point)));
   const filter = series.length >= FILTER_FROM && (
     <TextInput
       size="xs" ml="auto" w={220} aria-label={t("results.filter")} placeholder={t("results.filter")} autoComplete="off"
@@ -55,7 +49,15 @@ export function Results({ pages, patient, group }: { pages: Pages<Observation>; 
                 ))}
               </ul>
             ) : (
-              <table className="grid">
+              <table className="grid results">
+                <colgroup>
+                  <col />
+                  <col className="value" />
+                  {hasRanges && <col className="range" />}
+                  <col className="date" />
+                  <col className="value" />
+                  <col className="course-col" />
+                </colgroup>
                 <thead>
                   <tr>
                     <th scope="col">{t("results.test")}</th>
@@ -119,7 +121,7 @@ function WideRow({ series, patient, ranges, open }: { series: Series; patient: s
     <tr>
       <th scope="row"><Name series={series} /></th>
       <td><ObservationText observation={latest!} /></td>
-      {ranges && <td className="num">{rangeText(latest!) ?? <span className="quiet">{t("unknown.range")}</span>}</td>}
+      {ranges && <td className="num">{rangesText(latest!) ?? <span className="quiet">{t("unknown.range")}</span>}</td>}
       <td><Source of={latest!} patient={patient} what={what}><When date={whenOf(latest!)} /></Source></td>
       <td>
         {previous && (
@@ -137,7 +139,7 @@ function WideRow({ series, patient, ranges, open }: { series: Series; patient: s
 function NarrowRow({ series, patient, open }: { series: Series; patient: string; open: () => void }): ReactNode {
   const { language, t } = useLanguage();
   const latest = series.points[0]!;
-  const range = rangeText(latest);
+  const range = rangesText(latest);
   return (
     <div className="row">
       <span className="grow">

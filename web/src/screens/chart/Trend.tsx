@@ -4,8 +4,7 @@ import { useMediaQuery } from "@mantine/hooks";
 import { lazy, Suspense, type ReactNode } from "react";
 import { testName } from "../../fhir/codes";
 import { formatDateTime, toTime } from "../../fhir/dates";
-import { linesOf, valuesOf, whenOf, type Line, type Series } from "../../fhir/observations";
-import { formatReferenceRange } from "../../fhir/values";
+import { linesOf, rangesText, whenOf, type Line, type Series } from "../../fhir/observations";
 import { useLanguage } from "../../i18n";
 import { Loading } from "../../parts/Panel";
 import { Source } from "../../parts/Source";
@@ -44,7 +43,7 @@ function TrendBody({ series, patient, name, dark }: { series: Series; patient: s
   const drawable = groups.filter((lines) => lines.some((line) => line.points.length > 1));
   const undated = series.points.filter((one) => toTime(whenOf(one)) === undefined).length;
   const latest = series.points[0];
-  const range = latest && formatReferenceRange(latest);
+  const range = latest && rangesText(latest);
   const samePlot = new Set(units).size > 1 && !series.points.some((one) => one.component?.length);
   return (
     <>
@@ -84,7 +83,7 @@ function TrendBody({ series, patient, name, dark }: { series: Series; patient: s
                 <ObservationText observation={one} />{" "}
                 {one.status && one.status !== "final" && <Tag>{t(`observationStatus.${one.status}`)}</Tag>}
               </td>
-              <td className="num">{rangesOf(one) ?? <span className="quiet">{t("unknown.range")}</span>}</td>
+              <td className="num">{rangesText(one) ?? <span className="quiet">{t("unknown.range")}</span>}</td>
               <td>
                 <Source of={one} patient={patient} what={name} />
               </td>
@@ -94,9 +93,4 @@ function TrendBody({ series, patient, name, dark }: { series: Series; patient: s
       </table>
     </>
   );
-}
-
-function rangesOf(one: Series["points"][number]): string | undefined {
-  const all = valuesOf(one).map(({ value }) => formatReferenceRange(value));
-  return all.length === 1 ? all[0] : all.some(Boolean) ? all.map((range) => range ?? "–").join(" / ") : undefined;
 }

@@ -85,12 +85,19 @@ export default function TrendPlot({ lines, name, dateLabel, language, dark }: Pl
   return <div ref={place} style={{ minHeight: HEIGHT, minWidth: 0 }} />;
 }
 
-/** Room above and below, with the reference range in sight where it is not far off. */
-function padded(low: number, high: number, band: Line | undefined): [number, number] {
+// Beyond this many times the values' own spread, the far end of the reference range would flatten the curve.
+const FLATTENED = 12;
+
+/** Room above and below; the near end of the reference range always in sight, the far end where it costs little. */
+export function padded(low: number, high: number, band: Pick<Line, "low" | "high"> | undefined): [number, number] {
   let [least, most] = [low, high];
-  const span = most - least || Math.abs(most) || 1;
-  if (band?.low !== undefined && band.low > least - span * 2) least = Math.min(least, band.low);
-  if (band?.high !== undefined && band.high < most + span * 2) most = Math.max(most, band.high);
+  const ends = [band?.low, band?.high].filter((end) => end !== undefined);
+  const away = (end: number): number => Math.max(low - end, end - high, 0);
+  ends.sort((a, b) => away(a) - away(b));
+  ends.forEach((end, at) => {
+    if (at > 0 && high > low && away(end) > FLATTENED * (high - low)) return;
+    [least, most] = [Math.min(least, end), Math.max(most, end)];
+  });
   const room = (most - least || Math.abs(most) || 1) * 0.1;
   return [least - room, most + room];
 }

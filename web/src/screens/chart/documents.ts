@@ -1,4 +1,4 @@
-import { conceptText } from "../../fhir/codes";
+import { conceptText, recordedText } from "../../fhir/codes";
 import type { Language } from "../../fhir/dates";
 import type { Composition, DiagnosticReport, DocumentReference, Reference } from "../../fhir/types";
 
@@ -29,4 +29,9 @@ export function onlyGathers(one: Document): boolean {
   return (
     one.resourceType === "DiagnosticReport" && Boolean(one.result?.length) && !one.conclusion?.trim() && !one.presentedForm?.length && !one.conclusionCode?.length
   );
+}
+
+/** The title in the words that were recorded, whatever the reader's language. */
+export function recordedTitle(one: Document): string | undefined {
+  return recordedText(one.resourceType === "DiagnosticReport" ? one.code : one.type);
 }

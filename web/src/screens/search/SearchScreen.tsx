@@ -21,6 +21,9 @@ export function SearchScreen(): ReactNode {
   const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const recent = useRecent();
+  const result = usePatientSearch(asked);
+  // While the list is not yet that of what was typed, no key may open the wrong patient from it.
+  const busy = typed.trim() !== asked || (asked !== "" && result.pending);
   useEffect(() => {
     document.title = `${t("search.title")} · ${t("appName")}`;
   }, [t]);
@@ -39,12 +42,14 @@ export function SearchScreen(): ReactNode {
         onChange={(event) => change(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === "Escape") change("");
-          if (event.key === "ArrowDown" || event.key === "Enter") list.current?.querySelector("a")?.[event.key === "Enter" ? "click" : "focus"]();
+          if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+          event.preventDefault();
+          if (!busy) list.current?.querySelector("a")?.[event.key === "Enter" ? "click" : "focus"]();
         }}
         rightSection={typed ? <CloseButton aria-label={t("search.clear")} onClick={() => { change(""); field.current?.focus(); }} /> : undefined}
       />
       <ul
-        className={styles.list} ref={list}
+        className={styles.list} ref={list} aria-busy={busy}
         onKeyDown={(event) => {
           const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
           if (!step) return;
@@ -55,15 +60,14 @@ export function SearchScreen(): ReactNode {
           else links[at]?.focus();
         }}
       >
-        {asked ? <Found typed={asked} /> : <Recent recent={recent} />}
+        {asked ? <Found typed={asked} result={result} /> : <Recent recent={recent} />}
       </ul>
     </div>
   );
 }
 
-function Found({ typed }: { typed: string }): ReactNode {
+function Found({ typed, result }: { typed: string; result: ReturnType<typeof usePatientSearch> }): ReactNode {
   const { t } = useLanguage();
-  const result = usePatientSearch(typed);
   const { found, pending, errors, answered } = result;
   const words = pending ? t("search.searching")
     : found.length === 0 ? (errors.length ? "" : t("search.none", { typed }))
