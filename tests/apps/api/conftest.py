@@ -15,7 +15,7 @@ from xinglin.kernel.settings import Settings
 from xinglin.records.service import open_records
 
 SETTINGS = Settings(
-    body_limit_bytes=200_000, bundle_limit=50, page_size=10, page_size_max=100, time_zone="UTC"
+    body_limit_bytes=400_000, bundle_limit=50, page_size=10, page_size_max=100, time_zone="UTC"
 )
 
 

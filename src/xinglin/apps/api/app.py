@@ -64,7 +64,7 @@ def create_app(
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        logger("api").error("unexpected", error=error)
+        logger("api").error("unexpected", kind=type(error).__name__)
         return PlainTextResponse("Internal error", 500)
 
     others = Starlette(

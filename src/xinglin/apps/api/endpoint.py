@@ -127,7 +127,8 @@ class Endpoint:
                 logger("api").warning("refused", request=request_id, key=error.key, status=error.status)
         except Exception as error:
             # The last net: the client learns an id to quote, the log where it happened, neither any patient's data.
-            logger("api").error("unexpected", request=request_id, error=error, place=_place(error))
+            kind = type(error).__name__
+            logger("api").error("unexpected", request=request_id, kind=kind, place=_place(error))
             answer = _plainly(500, "exception", "rest-unexpected", language, request=request_id)
         await self._send(scope, headers, answer, request_id, send)
 

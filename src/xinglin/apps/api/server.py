@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from xinglin.apps.api.guard import is_loopback
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import configure
 from xinglin.kernel.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def serve(
         port=settings.port if port is None else port,
     )
     check_bind(settings.host)
+    configure(settings.log_level)
     listener = listen(settings.host, settings.port)
     try:
         from xinglin.apps.assemble import open_record
