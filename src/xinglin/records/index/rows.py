@@ -14,11 +14,11 @@ references ``(param, type, id)``
     A local target (relative, or absolute under one of the context's base URLs; versions dropped). Type
     "" and id = the URL for any other absolute URL, urn or canonical; a canonical with ``|version`` gives
     the row with and the one without it. Type "" and id "": there is a reference, but it names nothing
-    (only display or identifier). Contained (``#x``) targets give no row.
+    (only display or identifier). So does a contained target.
 strings ``(param, norm, exact, kind)``
-    ``norm`` folded (`xinglin.standards.han.fold`), at most 200 characters of it; ``exact`` as written,
-    at most 200. Kind 1 is derived (pinyin, initials, later words): never matched by ``:exact``, and its
-    ``exact`` is "".
+    ``norm`` folded (`xinglin.standards.han.fold`), at most 200 characters of it; ``exact`` as written, clipped as
+    `xinglin.records.clip.clip_code` does: ``:contains`` sees the first 200 characters, ``:exact`` all of them.
+    Kind 1 is derived (pinyin, initials, endings of Chinese names): never matched by ``:exact``; its ``exact`` is "".
 dates ``(param, low_us, high_us)``
     Half-open; an open end of a Period is MIN_US or MAX_US of `xinglin.standards.fhir.temporal`.
 quantities ``(param, system, code, low, high)``

@@ -10,6 +10,7 @@ from functools import lru_cache
 from math import nextafter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from xinglin.records.clip import clip_code
 from xinglin.records.index.rows import CANONICAL, LONGEST, Token
 from xinglin.standards import ucum
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
@@ -99,9 +100,14 @@ def contact(value: ContactPoint) -> list[Token]:
 # Strings
 
 
+def exact(value: str) -> str:
+    """The text for ``:exact``: of a long one the beginning and a digest."""
+    return value if len(value) <= LONGEST else clip_code(value)
+
+
 def string(value: str) -> list[Text]:
     """One text as written."""
-    return [(fold(value)[:LONGEST], value[:LONGEST], 0)]
+    return [(fold(value)[:LONGEST], exact(value), 0)]
 
 
 def family(value: str) -> list[Text]:
@@ -125,12 +131,12 @@ def human_name(value: HumanName) -> list[Text]:
     han = False
     for part in (value.text, value.family):
         if part is not None:
-            found.append((fold(part)[:LONGEST], part[:LONGEST], 0))
+            found.append((fold(part)[:LONGEST], exact(part), 0))
             han = han or not part.isascii()
     for parts in (value.given, value.prefix, value.suffix):
         for part in parts or ():
             if part is not None:
-                found.append((fold(part)[:LONGEST], part[:LONGEST], 0))
+                found.append((fold(part)[:LONGEST], exact(part), 0))
                 han = han or not part.isascii()
     if han:
         names = tuple(part for part in value.given or () if part is not None)
@@ -147,7 +153,7 @@ def address(value: Address) -> list[Text]:
     )  # fmt: skip
     for part in parts:
         if part is not None:
-            found.append((fold(part)[:LONGEST], part[:LONGEST], 0))
+            found.append((fold(part)[:LONGEST], exact(part), 0))
     return found[:MOST_TEXTS]
 
 
@@ -203,8 +209,8 @@ def canonical(value: str, bases: tuple[str, ...]) -> list[Aim]:
 
 def number(value: Decimal | int) -> list[Measure]:
     """The one number."""
-    exact = float(value)
-    return [("", "", exact, exact)]
+    point = float(value)
+    return [("", "", point, point)]
 
 
 def number_range(value: Range) -> list[Measure]:
@@ -225,8 +231,8 @@ def money(value: Money) -> list[Measure]:
     """The amount, its currency standing for the unit."""
     if value.value is None:
         return []
-    exact = float(value.value)
-    return [(CURRENCIES if value.currency else "", value.currency or "", exact, exact)]
+    point = float(value.value)
+    return [(CURRENCIES if value.currency else "", value.currency or "", point, point)]
 
 
 def quantity_range(value: Range) -> list[Measure]:

@@ -142,7 +142,7 @@ class Comparisons:
             return None
         folded = fold(value.text)
         if modifier == "exact":
-            return Test("exact", (self.slot(folded[:LONGEST]), self.slot(value.text[:LONGEST])))
+            return Test("exact", (self.slot(folded[:LONGEST]), self.slot(clip_code(value.text))))
         if modifier == "contains":
             return Test("contains", (self.slot(folded),))
         if len(folded) > LONGEST:

@@ -1,0 +1,487 @@
+"""Search without any index: a typed Query answered by looking at every resource, straight from the specification.
+
+Slow and simple on purpose; it shares with the record only the parser, the FHIRPath engine, dates, folding, the readings of
+Chinese names and unit conversion, each of which has tests of its own. It knows nothing of index rows.
+
+Source: HL7 FHIR R4 (4.0.1), search.html §3.1.1.4 and §3.1.1.5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
+from typing import Any
+
+from xinglin.standards import ucum
+from xinglin.standards.fhir import temporal
+from xinglin.standards.fhir.fhirpath import compile as compile_fhirpath
+from xinglin.standards.fhir.r4 import compartments
+from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
+from xinglin.standards.fhir.search.implied import SPECIAL_VALUES, code_system
+from xinglin.standards.fhir.search.query import (
+    Chain,
+    Compartment,
+    CompositeValue,
+    Criterion,
+    DateValue,
+    Has,
+    NumberValue,
+    OfTypeValue,
+    QuantityValue,
+    Query,
+    ReferenceValue,
+    StringValue,
+    TextValue,
+    TokenValue,
+    UriValue,
+)
+from xinglin.standards.han import family_forms, fold, given_forms, name_forms
+
+UCUM = "http://unitsofmeasure.org"
+INF = Decimal("Infinity")
+TINY = Decimal("1e-12")
+_LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(/_history/[A-Za-z0-9.\-]{1,64})?")
+_CODED = {
+    "code",
+    "Coding",
+    "CodeableConcept",
+    "Identifier",
+    "ContactPoint",
+    "boolean",
+    "string",
+    "id",
+    "uri",
+    "canonical",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One item that a search parameter's expression gives: its FHIR type, and the value."""
+
+    type: str
+    value: Any
+    part_of_name: str = ""  # family, given or text, where the item is that part of a HumanName
+    system: str = ""  # what a code's binding implies
+
+
+@dataclass(slots=True)
+class Naive:
+    """Resources by type and id, to be searched by looking at each."""
+
+    resources: Sequence[Any]
+    zone: tzinfo | None = None
+    bases: tuple[str, ...] = ()
+    by_name: dict[tuple[str, str], Any] = field(default_factory=dict)
+    known: dict[tuple[int, int], list[Found]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_name = {(type(one).__name__, one.id): one for one in self.resources}
+
+    def search(self, query: Query) -> set[tuple[str, str]]:
+        """Type and id of everything that matches."""
+        types = {query.type} if query.type else set(query.types)
+        return {
+            name
+            for name, resource in self.by_name.items()
+            if (not types or name[0] in types)
+            and (query.compartment is None or self.in_compartment(resource, query.compartment))
+            and all(self.meets(resource, one) for one in query.criteria)
+        }
+
+    def in_compartment(self, resource: Any, compartment: Compartment) -> bool:
+        """Whether one of the compartment's parameters refers to its owner."""
+        table: dict[str, tuple[str, ...]] = getattr(compartments, f"{compartment.type.upper()}_COMPARTMENT")
+        kind = type(resource).__name__
+        named = parameters_of(kind)
+        if kind == compartment.type and resource.id == compartment.id:
+            return True
+        return any(
+            self.refers(one, ReferenceValue(compartment.type, compartment.id))
+            for name in table.get(kind, ())
+            for one in self.items(resource, named[name])
+        )
+
+    # Conditions
+
+    def meets(self, resource: Any, condition: Criterion | Chain | Has) -> bool:
+        if isinstance(condition, Chain):
+            return any(
+                self.meets(target, inner)
+                for one in self.items(resource, condition.parameter)
+                for target in self.targets(one)
+                for kind, inner in zip(condition.types, condition.criteria, strict=True)
+                if type(target).__name__ == kind
+            )
+        if isinstance(condition, Has):
+            here = ReferenceValue(type(resource).__name__, resource.id)
+            return any(
+                kind == condition.type
+                and any(self.refers(one, here) for one in self.items(other, condition.reference))
+                and self.meets(other, condition.criterion)
+                for (kind, _), other in self.by_name.items()
+            )
+        kind = type(resource).__name__
+        parameter = next((one for one in condition.also if one.base == kind), condition.parameter)
+        if parameter.base not in (kind, "Resource", "DomainResource"):
+            return False
+        if parameter.name == "_id":
+            return any(isinstance(one, TokenValue) and one.code == resource.id for one in condition.values)
+        items = [one for one in self.items(resource, parameter) if self.present(parameter, one)]
+        if condition.modifier == "missing":
+            return (not items) == condition.values[0]
+        hit = any(
+            self.matches(resource, parameter, condition.modifier, one, value)
+            for one in items
+            for value in condition.values
+        )
+        return not hit if condition.modifier == "not" else hit
+
+    def items(self, resource: Any, parameter: SearchParameter) -> list[Found]:
+        """What the parameter's expression gives."""
+        key = (id(resource), parameter.number)
+        if key not in self.known:
+            self.known[key] = self._items(resource, parameter)
+        return self.known[key]
+
+    def _items(self, resource: Any, parameter: SearchParameter) -> list[Found]:
+        kind = type(resource).__name__
+        found = []
+        for name, value in compile_fhirpath(parameter.expression, kind).evaluate_typed(resource):
+            short = name.removeprefix("FHIR.").replace("System.Boolean", "boolean")
+            if value is None or (parameter.type == "reference" and short[:1].isupper() and short != "Reference"
+                                 and short not in parameter.targets):  # fmt: skip
+                continue
+            part = parameter.expression.rpartition(".")[2] if ".name." in parameter.expression else ""
+            found.append(Found(short, value, part, self.implied(parameter, kind) if short == "code" else ""))
+        return found
+
+    def implied(self, parameter: SearchParameter, kind: str) -> str:
+        """The one system of a code parameter's binding."""
+        from xinglin.standards.fhir.r4.elements import ELEMENTS
+
+        here = kind
+        element = None
+        for name in parameter.expression.removeprefix("Resource.").split(".")[1:]:
+            element = ELEMENTS[here].get(name)
+            if element is None:
+                return ""
+            here = element.types[0]
+        return code_system(element.binding, element.strength) if element is not None else ""
+
+    # Values
+
+    def present(self, parameter: SearchParameter, one: Found) -> bool:
+        """Whether there is something to search by."""
+        value = one.value
+        if parameter.type == "composite":
+            return True
+        if parameter.type == "token":
+            return one.type in _CODED and any(any(token) for token in tokens(one))
+        if parameter.type == "string":
+            return any(True for _ in strings(one))
+        if parameter.type == "date":
+            return self.span(one) is not None
+        if parameter.type in ("number", "quantity"):
+            return any(True for _ in measures(one, parameter.type))
+        return one.type != "Attachment" and value is not None
+
+    def matches(
+        self, resource: Any, parameter: SearchParameter, modifier: str | None, one: Found, value: Any
+    ) -> bool:
+        if isinstance(value, CompositeValue):
+            # All components on one item; those of %resource on the whole resource.
+            groups = self.components(resource, parameter, one)
+            named = parameters_of(parameter.base)
+            return all(
+                any(self.matches(resource, named[name], None, part, wanted) for part in group)
+                for (name, _), group, wanted in zip(parameter.components, groups, value.parts, strict=True)
+            )
+        if isinstance(value, OfTypeValue):
+            return any(
+                (coding.system or "") == value.system
+                and coding.code is not None
+                and fold(f"{coding.code}|{one.value.value}") == fold(f"{value.code}|{value.value}")
+                for coding in (one.value.type.coding or () if one.value.type else ())
+                if one.value.value is not None
+            )
+        if modifier == "identifier":
+            identifier = getattr(one.value, "identifier", None)
+            return identifier is not None and any(
+                same(token, value) for token in tokens(Found("Identifier", identifier))
+            )
+        if isinstance(value, TextValue):
+            return any(f" {fold(text)}".find(f" {fold(value.text)}") >= 0 for text in texts(one))
+        if isinstance(value, TokenValue):
+            return any(same(token, value) for token in tokens(one))
+        if isinstance(value, StringValue):
+            if modifier == "exact":
+                return any(text == value.text for text, derived in strings(one) if not derived)
+            if modifier == "contains":
+                return any(
+                    fold(value.text) in fold(text)[:200] for text, _ in strings(one)
+                )  # a bound of the record
+            return any(fold(text).startswith(fold(value.text)) for text, _ in strings(one))
+        if isinstance(value, ReferenceValue):
+            return self.refers(one, value)
+        if isinstance(value, UriValue):
+            if modifier == "below":
+                return one.value == value.uri or one.value.startswith(value.uri.rstrip("/") + "/")
+            if modifier == "above":
+                return value.uri == one.value or value.uri.startswith(one.value.rstrip("/") + "/")
+            return bool(one.value == value.uri)
+        if isinstance(value, DateValue):
+            span = self.span(one)
+            return span is not None and in_time(span, value)
+        assert isinstance(value, NumberValue | QuantityValue)
+        return any(measured(measure, value) for measure in measures(one, parameter.type))
+
+    def components(self, resource: Any, parameter: SearchParameter, one: Found) -> list[list[Found]]:
+        """The items of each component of a composite, in the element ``one``."""
+        named = parameters_of(parameter.base)
+        expressions = [expression.replace("DateTime", "dateTime") for _, expression in parameter.components]
+        if parameter.name == "relationship":  # R4 has them the wrong way round
+            expressions.reverse()
+        groups = []
+        for (name, _), expression in zip(parameter.components, expressions, strict=True):
+            found = compile_fhirpath(expression).evaluate_typed(
+                one.value, variables={"resource": resource or one.value}
+            )
+            items = [Found(kind.removeprefix("FHIR."), value) for kind, value in found if value is not None]
+            groups.append([item for item in items if self.present(named[name], item)])
+        return groups
+
+    # References
+
+    def aim(self, literal: str) -> tuple[str, str] | None:
+        """Type and id of a local literal."""
+        for base in self.bases:
+            literal = literal.removeprefix(base)
+        match = _LITERAL.fullmatch(literal)
+        return (match[1], match[2]) if match else None
+
+    def literals(self, one: Found) -> list[str]:
+        if one.type == "Reference":
+            return [one.value.reference] if one.value.reference is not None else []
+        if isinstance(one.value, str):
+            return [one.value]
+        return [f"{one.type}/{one.value.id}"]
+
+    def targets(self, one: Found) -> list[Any]:
+        aims = [self.aim(literal) for literal in self.literals(one)]
+        return [self.by_name[aim] for aim in aims if aim is not None and aim in self.by_name]
+
+    def refers(self, one: Found, value: ReferenceValue) -> bool:
+        for literal in self.literals(one):
+            aim = self.aim(literal)
+            if value.url is not None:
+                wanted = value.url if value.version is None else f"{value.url}|{value.version}"
+                if (
+                    aim is None
+                    and wanted in (literal, literal.partition("|")[0])
+                    and not literal.startswith("#")
+                ):
+                    return True
+            elif aim is not None and aim[1] == value.id and value.type in (None, aim[0]):
+                return True
+        return False
+
+    def span(self, one: Found) -> tuple[int, int] | None:
+        """The time that a value covers."""
+        if one.type in ("date", "dateTime", "instant"):
+            return temporal.interval(one.value, self.zone)
+        if one.type == "Period":
+            return temporal.period_interval(one.value, self.zone)
+        if one.type == "Timing":
+            return temporal.timing_interval(one.value, self.zone)
+        return None
+
+
+# Tokens
+
+
+def tokens(one: Found) -> list[tuple[str, str]]:
+    """System ("" none) and code of a coded value; ("", "") for a concept with words only."""
+    value = one.value
+    if one.type == "CodeableConcept":
+        codings = [(coding.system or "", coding.code or "") for coding in value.coding or ()]
+        return codings if any(map(any, codings)) or not value.text else [*codings, ("text", "")]
+    if one.type == "Coding":
+        return (
+            [(value.system or "", value.code or "")]
+            if value.system or value.code
+            else [("text", "")]
+            if value.display
+            else []
+        )
+    if one.type == "Identifier":
+        return [(value.system or "", value.value or "")]
+    if one.type == "ContactPoint":
+        return [(value.use or "", value.value)] if value.value is not None else []
+    if one.type == "boolean":
+        return [(SPECIAL_VALUES, "true" if value else "false")]
+    return [(one.system, str(value))]
+
+
+def same(token: tuple[str, str], value: TokenValue) -> bool:
+    """Systems exactly, codes without regard to case."""
+    if value.system is not None and token[0] != value.system:
+        return False
+    return value.code is None or (bool(token[1]) and fold(token[1]) == fold(value.code))
+
+
+def texts(one: Found) -> Iterator[str]:
+    """The words beside a code."""
+    value = one.value
+    if one.type == "CodeableConcept":
+        if value.text is not None:
+            yield value.text
+        yield from (coding.display for coding in value.coding or () if coding.display is not None)
+    elif one.type == "Coding" and value.display is not None:
+        yield value.display
+    elif one.type == "Identifier" and value.type is not None and value.type.text is not None:
+        yield value.type.text
+
+
+# Strings
+
+
+def strings(one: Found) -> Iterator[tuple[str, bool]]:
+    """Every text, and whether it is derived (the readings and endings of a Chinese name)."""
+    value = one.value
+    if one.type == "HumanName":
+        names = [part for part in value.given or () if part is not None]
+        for part in (value.text, value.family, *names, *(value.prefix or ()), *(value.suffix or ())):
+            if part is not None:
+                yield part, False
+        for form in name_forms(value.family, tuple(names), value.text):
+            yield form, True
+    elif one.type == "Address":
+        parts = (
+            value.text,
+            value.city,
+            value.district,
+            value.state,
+            value.country,
+            value.postalCode,
+            *(value.line or ()),
+        )
+        yield from ((part, False) for part in parts if part is not None)
+    elif isinstance(value, str):
+        yield value, False
+        forms: Iterable[str] = ()
+        if one.part_of_name == "family":
+            forms = family_forms(value)
+        elif one.part_of_name == "given":
+            forms = given_forms(value)
+        yield from ((form, True) for form in forms)
+
+
+# Dates
+
+
+def in_time(row: tuple[int, int], value: DateValue) -> bool:
+    """search.html#prefix, on half-open intervals."""
+    low, high = row
+    inside = low >= value.low_us and high <= value.high_us
+    return {
+        "eq": inside,
+        "ne": not inside,
+        "gt": high > value.high_us,
+        "lt": low < value.low_us,
+        "ge": high > value.high_us or inside,
+        "le": low < value.low_us or inside,
+        "sa": low >= value.high_us,
+        "eb": high <= value.low_us,
+        "ap": low < value.high_us and high > value.low_us,
+    }[value.prefix]
+
+
+# Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    low: Decimal
+    high: Decimal
+    system: str = ""
+    code: str = ""
+    unit: str = ""
+
+
+def measures(one: Found, kind: str) -> Iterator[Measure]:
+    """What is measured, as closed intervals."""
+    value = one.value
+    if one.type in ("decimal", "integer", "positiveInt", "unsignedInt"):
+        if kind == "number":
+            yield Measure(Decimal(value), Decimal(value))
+    elif one.type == "Money":
+        if value.value is not None:
+            system = "urn:iso:std:iso:4217" if value.currency else ""
+            yield Measure(value.value, value.value, system, value.currency or "")
+    elif one.type == "Range":
+        ends = [end for end in (value.low, value.high) if end is not None]
+        low = value.low.value if value.low is not None else None
+        high = value.high.value if value.high is not None else None
+        if low is not None or high is not None:
+            plain = kind == "number"
+            yield Measure(
+                -INF if low is None else low,
+                INF if high is None else high,
+                "" if plain else ends[0].system or "",
+                "" if plain else ends[0].code or "",
+                "" if plain else ends[0].unit or "",
+            )
+    elif one.type == "SampledData":
+        factor = value.factor if value.factor is not None else Decimal(1)
+        known = {"E": None, "L": value.lowerLimit, "U": value.upperLimit}
+        samples = [known[text] if text in known else Decimal(text) for text in (value.data or "").split()]
+        places = [value.origin.value + sample * factor for sample in samples if sample is not None]
+        if places:
+            origin = value.origin
+            yield Measure(min(places), max(places), origin.system or "", origin.code or "", origin.unit or "")
+    elif kind == "quantity" and getattr(value, "value", None) is not None:
+        low = high = value.value
+        if value.comparator in ("<", "<="):
+            low, high = -INF, value.value if value.comparator == "<=" else value.value - TINY
+        if value.comparator in (">", ">="):
+            low, high = value.value if value.comparator == ">=" else value.value + TINY, INF
+        yield Measure(low, high, value.system or "", value.code or "", value.unit or "")
+
+
+def measured(one: Measure, value: NumberValue | QuantityValue) -> bool:
+    low, high, wanted = one.low, one.high, (value.low, value.value, value.high)
+    if isinstance(value, QuantityValue) and (value.system is not None or value.code is not None):
+        if value.system == UCUM and value.code is not None and ucum.is_valid(value.code):
+            if (
+                one.system != UCUM
+                or not ucum.is_valid(one.code)
+                or not ucum.is_commensurable(one.code, value.code)
+            ):
+                return False
+            low, high = (
+                end if end.is_infinite() else ucum.canonical(end, one.code)[0] for end in (low, high)
+            )
+            start, middle, end = (ucum.canonical(part, value.code)[0] for part in wanted)
+            wanted = (start, middle, end)
+        elif value.system is None:
+            if value.code not in (one.code, one.unit):
+                return False
+        elif one.system != value.system or value.code not in (None, one.code):
+            return False
+    start, middle, end = (float(part) for part in wanted)
+    first, last = float(low), float(high)
+    return {
+        "eq": first >= start and last < end,
+        "ne": not (first >= start and last < end),
+        "gt": last > middle,
+        "lt": first < middle,
+        "ge": last >= middle,
+        "le": first <= middle,
+        "sa": first > middle,
+        "eb": last < middle,
+        "ap": first <= end and last >= start,
+    }[value.prefix]
