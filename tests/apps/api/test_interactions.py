@@ -195,6 +195,16 @@ def test_conditional_create(http: httpx.Client) -> None:
     refused(http.post("Patient", json=identified(value), headers=headers), 412, "multiple-matches")
 
 
+def test_a_query_on_a_create_is_its_condition_and_on_an_id_refused(http: httpx.Client) -> None:
+    value = fresh()
+    where = {"identifier": f"http://h.example/mrn|{value}"}
+    done = [http.post("Patient", params=where, json=identified(value), headers=JSON) for _ in range(2)]
+    assert [r.status_code for r in done] == [201, 200]
+    id_ = done[0].json()["id"]
+    refused(http.put(f"Patient/{id_}", params=where, json=patient(id=id_), headers=JSON), 400)
+    refused(http.delete(f"Patient/{id_}", params=where), 400)
+
+
 @pytest.mark.parametrize("condition", ["", "?", "_count=5", "nosuch=1", "birthdate=never"])
 def test_a_condition_that_names_nothing_in_particular_is_refused(http: httpx.Client, condition: str) -> None:
     headers = {**JSON, "if-none-exist": condition}

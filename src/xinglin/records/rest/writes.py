@@ -15,7 +15,7 @@ from xinglin.kernel.ids import new_id
 from xinglin.records.errors import TooLarge
 from xinglin.records.prepared import Prepared, prepare_parsed
 from xinglin.records.rest.conditional import tags, version_of
-from xinglin.records.rest.edge import Edge, json_answer, located, told, version_headers
+from xinglin.records.rest.edge import Edge, json_answer, located, only_known, told, version_headers
 from xinglin.records.rest.errors import BadValue, Malformed, PreconditionFailed, Unprocessable
 from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.rest.negotiate import PATCH, check_sent
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from xinglin.standards.fhir.r4.model import ResourceBase
 
 
+PRESENTING = ("_format", "_pretty")
+"""What an address with an id may carry; both are answered before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """A change ready to be made: the operation, its body read and checked, and warnings that do not stop it."""
@@ -40,10 +44,16 @@ class Write:
 
 
 def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> Write:
-    """``POST [type]``; If-None-Exist makes it conditional. An id in the body is passed over: the server gives one."""
+    """``POST [type]``; If-None-Exist makes it conditional. An id in the body is passed over: the server gives one.
+
+    A query on the address means the same as If-None-Exist: some clients send it so, and passing it over would make the
+    duplicate that they mean to prevent.
+    """
     check_sent(request.headers.get("content-type"))
     given = request.headers.get("if-none-exist")
     where = condition(edge, request, type_, given, "If-None-Exist") if given is not None else None
+    if where is None and request.pairs:
+        where = condition_of_url(edge, request, type_)
     id_ = id_ or new_id()
     prepared, warnings = ready(edge, request, check(request.body, type_), id_)
     return Write(Operation("create", type_, id=id_, where=where), prepared, warnings)
@@ -52,6 +62,7 @@ def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> 
 def update(edge: Edge, request: Request, type_: str, id_: str) -> Write:
     """``PUT [type]/[id]``; makes the resource where there is none (update as create). If-Match and If-None-Match: ``*``."""
     check_sent(request.headers.get("content-type"))
+    only_known(request.pairs, PRESENTING, strict=True)
     checked = check(request.body, type_)
     own = checked.resource.id
     if own is None:
@@ -83,7 +94,7 @@ def patch(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
         raise BadValue("records.rest-patch-media", media=PATCH)
     check_sent(sent, taken=(PATCH,))
     document = read_patch(request.body)
-    where = None if id_ is not None else condition_of_url(edge, request, type_)
+    where = _named_by(edge, request, type_, id_)
 
     def edit(body: bytes) -> bytes:
         patched = apply(document, body)
@@ -105,7 +116,7 @@ def patch(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
 
 def delete(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
     """``DELETE [type]/[id]`` or ``DELETE [type]?…`` (several matches: 412)."""
-    where = None if id_ is not None else condition_of_url(edge, request, type_)
+    where = _named_by(edge, request, type_, id_)
     return Write(Operation("delete", type_, id=id_, where=where, if_match=_if_match(request)))
 
 
@@ -155,6 +166,14 @@ def _deleted(request: Request, stored: Stored | None) -> Answer:
     return Answer(204, headers[:1], stored=stored)
 
 
+def _named_by(edge: Edge, request: Request, type_: str, id_: str | None) -> Query | None:
+    """The condition that stands in place of an id."""
+    if id_ is None:
+        return condition_of_url(edge, request, type_)
+    only_known(request.pairs, PRESENTING, strict=True)
+    return None
+
+
 def condition_of_url(edge: Edge, request: Request, type_: str) -> Query:
     """The condition of a conditional update, patch or delete. Raises PreconditionFailed where it would select all."""
     if not request.pairs:
@@ -194,9 +213,8 @@ class Checked:
 
 def check(body: bytes, type_: str) -> Checked:
     """Tiers 1 and 2 on a body that must be a ``type_``. Raises Invalid (400), BrokenRule (422), BadValue."""
-    from xinglin.standards.fhir.validate import tier2
-
     from xinglin.standards.fhir.parse import parse_minified
+    from xinglin.standards.fhir.validate import tier2
 
     if not body:
         raise Malformed("records.rest-empty-body", type=type_)
