@@ -289,3 +289,43 @@ def count_resources(connection: Connection, predicate: Predicate) -> dict[str, i
         params,
     )
     return {row[0]: row[1] for row in rows}
+
+
+def stale(connection: Connection, tenant: int, kind: str, signature: int, after: int, most: int) -> list[Row]:
+    """(rid, version, body) of live resources whose index rows were made by other rules, from rid ``after`` on."""
+    return connection.execute(
+        "SELECT rid, version, body FROM resource WHERE tenant = ? AND type = ? AND state = 0 AND index_version <> ?"
+        " AND rid > ? ORDER BY rid LIMIT ?",
+        (tenant, kind, signature, after, most),
+    ).fetchall()
+
+
+def count_stale(connection: Connection, tenant: int, kind: str, signature: int) -> int:
+    """How many `stale` would find in all."""
+    row = connection.execute(
+        "SELECT count(*) FROM resource WHERE tenant = ? AND type = ? AND state = 0 AND index_version <> ?",
+        (tenant, kind, signature),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_index(connection: Connection, tenant: int, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Set ``(signature, patient, rid)`` of resources whose index rows were made anew; their versions stay."""
+    connection.executemany(
+        "UPDATE resource SET index_version = ?, patient = ? WHERE tenant = ? AND rid = ?",
+        [(signature, patient, tenant, rid) for signature, patient, rid in rows],
+    )
+
+
+def live_types(connection: Connection, tenant: int) -> list[str]:
+    """Types of which there are or were resources, by skipping along an index."""
+    found: list[str] = []
+    last = ""
+    while True:
+        row = connection.execute(
+            "SELECT min(type) FROM resource WHERE tenant = ? AND type > ?", (tenant, last)
+        ).fetchone()
+        if row is None or row[0] is None:
+            return found
+        last = row[0]
+        found.append(last)

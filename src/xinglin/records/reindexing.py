@@ -1,0 +1,85 @@
+"""Making index rows anew where they were made by other rules than today's.
+
+Each resource carries the signature of the rules that its rows were drawn by (`index.signature`): a changed parameter,
+reading of a name or unit table changes it. Reindexing writes rows only: no version, no commit, nothing in history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from xinglin.kernel.database import Connection
+from xinglin.records import repository
+from xinglin.records.bodies import decompress
+from xinglin.records.index.rows import IndexRows
+from xinglin.records.rows import repository as rows_repository
+from xinglin.trust import Actor, scope
+
+if TYPE_CHECKING:
+    from xinglin.records.service import Records
+
+BATCH: Final = 500
+
+
+def count_stale(records: Records, actor: Actor) -> dict[str, int]:
+    """How many live resources of each type wait to be reindexed; types that have none are left out."""
+    from xinglin.records.index.signature import index_signature
+
+    tenant = scope(actor, "search").tenant
+    found = {}
+    with records.database.read() as connection:
+        for kind in repository.live_types(connection, tenant):
+            count = repository.count_stale(connection, tenant, kind, index_signature(kind))
+            if count:
+                found[kind] = count
+    return found
+
+
+def reindex(records: Records, actor: Actor) -> Iterator[int]:
+    """Make the stale index rows of the actor's tenant anew, a batch a transaction; gives how many each did.
+
+    May run while others read and write, and be broken off and started again.
+    """
+    from xinglin.records.index.signature import index_signature
+
+    tenant = scope(actor, "write").tenant
+    with records.database.read() as connection:
+        kinds = repository.live_types(connection, tenant)
+    for kind in kinds:
+        signature, after = index_signature(kind), 0
+        while True:
+            with records.database.read() as connection:
+                stale = repository.stale(connection, tenant, kind, signature, after, BATCH)
+            if not stale:
+                break
+            after = stale[-1][0]
+            yield _reindex(records, tenant, signature, [(row[0], row[1], row[2]) for row in stale])
+
+
+def _reindex(records: Records, tenant: int, signature: int, stale: list[tuple[int, int, bytes]]) -> int:
+    from xinglin.records.index.extract import extract
+    from xinglin.standards.fhir.parse import parse
+
+    context = records.context(tenant)
+    drawn: dict[int, tuple[int, IndexRows]] = {
+        rid: (version, extract(parse(decompress(body)), context)) for rid, version, body in stale
+    }
+
+    def unit(connection: Connection) -> int:
+        current = repository.current(connection, tenant, list(drawn))
+        # Whoever was written meanwhile has today's rows already.
+        same = [rid for rid, now in current.items() if now.version == drawn[rid][0]]
+        rows_repository.delete(connection, tenant, same)
+        batch = rows_repository.resolve(
+            connection, records.ledger, tenant, [(rid, drawn[rid][1]) for rid in same]
+        )
+        rows_repository.insert(connection, batch)
+        repository.set_index(
+            connection,
+            tenant,
+            [(signature, patient, rid) for rid, patient in zip(same, batch.patients, strict=True)],
+        )
+        return len(same)
+
+    return records.database.write(unit)
