@@ -39,7 +39,7 @@ def with_meta(body: bytes, id: str, version: str, last_updated: str) -> bytes:
     meta = members.get("meta")
     if meta is None:
         new_meta = b'"meta":{%s}' % stamp
-    elif b'"versionId"' in (inner := bytes(meta)) or b'"lastUpdated"' in inner:
+    elif b'versionId"' in (inner := bytes(meta)) or b'lastUpdated"' in inner:
         kept = [b'"%s":%s' % (k.encode(), bytes(v)) for k, v in _MEMBERS(inner).items() if k not in _STAMPED]
         new_meta = b'"meta":{%s}' % b",".join([stamp, *kept])
     else:

@@ -36,6 +36,7 @@ CORRECTED: dict[str, str] = {
     # R4 has "is Boolean", the System type, which no FHIR element is of.
     "que-7": "operator = 'exists' implies (answer is boolean)",
 }
+_ELE_1 = "All FHIR elements must have a @value or children"
 _ABOUT_CONTAINED = frozenset(("dom-4", "dom-5"))
 
 
@@ -62,6 +63,10 @@ class Plan:
     has_text: bool
     members: Callable[[Any], tuple[Any, ...]]
     count: int
+    partners: tuple[
+        str | None, ...
+    ]  # for each child that stands beside a primitive, the field of the primitive
+    beside_value: bool
 
 
 def check(resource: Any) -> list[Finding]:
@@ -86,8 +91,8 @@ def _element(element: Any, at: str, resource: Any, root: Any, findings: list[Fin
             )
         if plan.has_text and element.contained is not None:
             _contained(element, at, findings)
-    elif plan.members(element).count(None) == plan.count:
-        findings.append(_finding("ele-1", "error", at, "All FHIR elements must have a @value or children"))
+    elif plan.members(element).count(None) == plan.count and not plan.beside_value:
+        findings.append(_finding("ele-1", "error", at, _ELE_1))
     if plan.children is None:
         return
     values = plan.children(element)
@@ -96,12 +101,26 @@ def _element(element: Any, at: str, resource: Any, root: Any, findings: list[Fin
         if value is None:
             continue
         step = plan.steps[i]
+        if (partner := plan.partners[i]) is not None:
+            _beside(value, getattr(element, partner), f"{at}.{step}", findings)
         if value.__class__ is list:
             for n, item in enumerate(value):
                 if item is not None:
                     _child(item, f"{at}.{step}[{n}]", step, resource, root, findings)
         else:
             _child(value, f"{at}.{step}", step, resource, root, findings)
+
+
+def _beside(extra: Any, value: Any, at: str, findings: list[Finding]) -> None:
+    """ele-1 for a primitive: what stands beside it under ``_name`` needs more than an id where there is no value."""
+    if extra.__class__ is list:
+        values = value or [None] * len(extra)
+        pairs = [(f"{at}[{i}]", e, v) for i, (e, v) in enumerate(zip(extra, values, strict=False))]
+    else:
+        pairs = [(at, extra, value)]
+    for place, item, beside in pairs:
+        if item is not None and beside is None and item.extension is None:
+            findings.append(_finding("ele-1", "error", place, _ELE_1))
 
 
 def _contained(resource: Any, at: str, findings: list[Finding]) -> None:
@@ -166,6 +185,7 @@ def _plan(struct: Any) -> Plan:
     path = _paths()[struct]
     fields: list[str] = []
     steps: list[str] = []
+    partners: list[str | None] = []
     names = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
     for element in ELEMENTS[path].values():
         for kind in element.types:
@@ -175,6 +195,7 @@ def _plan(struct: Any) -> Plan:
                 names[n] for n in (name, "_" + name) if n in names and (n[0] == "_" or kind not in PRIMITIVES)
             ]
             steps += [step] * (len(fields) - len(steps))
+            partners += [names[name] if f.endswith("_x") else None for f in fields[len(partners) :]]
     lineage = [path]
     while lineage[-1] in BASES:
         lineage.append(BASES[lineage[-1]])
@@ -187,6 +208,8 @@ def _plan(struct: Any) -> Plan:
         has_text="DomainResource" in lineage,
         members=_getter(members) or (lambda element: ()),
         count=len(members),
+        partners=tuple(partners),
+        beside_value=path == "Element",
     )
 
 

@@ -11,6 +11,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+# White space as the standard's expressions mean it: other spaces of Unicode are ordinary characters there.
+_S, _INK = r"[ \t\r\n]", r"[^ \t\r\n]"
 _YEAR = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
 _LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
 _DAY = (
@@ -22,17 +24,17 @@ _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _PARTIAL = rf"{_YEAR}(?:-(?:0[1-9]|1[0-2]))?"
 
 PATTERNS: dict[str, str] = {
-    "base64Binary": r"^\s*+(?:[0-9a-zA-Z+/]{4}\s*+)*+(?:(?:[0-9a-zA-Z+/]{2}==|[0-9a-zA-Z+/]{3}=)\s*)?\Z",
-    "canonical": r"^\S*\Z",
-    "code": r"^\S+(?: \S+)*\Z",
+    "base64Binary": rf"^{_S}*+(?:[0-9a-zA-Z+/]{{4}}{_S}*+)*+(?:(?:[0-9a-zA-Z+/]{{2}}==|[0-9a-zA-Z+/]{{3}}=){_S}*)?\Z",
+    "canonical": rf"^{_INK}*\Z",
+    "code": rf"^{_INK}+(?: {_INK}+)*\Z",
     "date": rf"^(?:{_DAY}|{_PARTIAL})\Z",
     "dateTime": rf"^(?:{_DAY}(?:T{_CLOCK}{_ZONE})?|{_PARTIAL})\Z",
     "id": r"^[A-Za-z0-9\-.]{1,64}\Z",
     "instant": rf"^{_DAY}T{_CLOCK}{_ZONE}\Z",
     "oid": r"^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+\Z",
     "time": rf"^{_CLOCK}\Z",
-    "uri": r"^\S*\Z",
-    "url": r"^\S*\Z",
+    "uri": rf"^{_INK}*\Z",
+    "url": rf"^{_INK}*\Z",
     "uuid": r"^urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z",
 }
 # The bare words are those that CapabilityStatement.format may hold.

@@ -58,6 +58,12 @@ def members_of(path: str) -> dict[str, Member]:
     return found
 
 
+@cache
+def required_of(path: str) -> tuple[str, ...]:
+    """The elements that a type cannot be without."""
+    return tuple(element.name for element in ELEMENTS[path].values() if element.min)
+
+
 def describe(body: bytes) -> list[Finding]:
     """Every finding of tier 1 about a JSON body; none at error level means that it is a valid resource."""
     value, fatal = read(body, NESTING)
@@ -105,26 +111,28 @@ class _Walk:
             if member is None or (name.startswith("_") and not member.extensible):
                 self.add("structure", _join(at, name), "unknown-element", name=_shown(name), type=path)
         present: dict[str, list[Member]] = {}
-        for member in known.values():
-            plain = given.get(member.name, _UNSEEN)
-            extra = given.get("_" + member.name, _UNSEEN) if member.extensible else _UNSEEN
-            if plain is _UNSEEN and extra is _UNSEEN:
+        for name in given:
+            base = name.removeprefix("_")
+            member = known.get(base)
+            if member is None or (base != name and (base in given or not member.extensible)):
                 continue
+            plain = given.get(base, _UNSEEN)
+            beside = given.get("_" + base, _UNSEEN) if member.extensible else _UNSEEN
             present.setdefault(member.element.name, []).append(member)
             place = f"{at}.{member.step}"
             if member.element.max is None:
-                self.many(plain, extra, member, place)
+                self.many(plain, beside, member, place)
             else:
-                self.one(plain, extra, member, place)
+                self.one(plain, beside, member, place)
         self.cardinality(path, at, present)
 
     def cardinality(self, path: str, at: str, present: dict[str, list[Member]]) -> None:
-        for element in ELEMENTS[path].values():
-            members = present.get(element.name, ())
+        for name, members in present.items():
             if len(members) > 1:
-                self.add("structure", f"{at}.{element.name}", "choice", name=element.name)
-            if not members and element.min:
-                self.add("required", f"{at}.{element.name}", "required", name=element.name, type=path)
+                self.add("structure", f"{at}.{name}", "choice", name=name)
+        for name in required_of(path):
+            if name not in present:
+                self.add("required", f"{at}.{name}", "required", name=name, type=path)
         if path == "Extension":
             if "value" in present and "extension" in present:
                 self.add("extension", at, "extension-both")

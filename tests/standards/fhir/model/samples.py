@@ -61,9 +61,9 @@ QUESTIONNAIRE: dict[str, Any] = {
     "subjectType": ["Patient"],
     "date": "2020",
     "item": [
-        {"linkId": "1", "type": "group", "item": [{"linkId": "1.1", "type": "choice", "required": True, "maxLength": 3,
+        {"linkId": "1", "type": "group", "item": [{"linkId": "1.1", "type": "choice", "required": True,
          "enableWhen": [{"question": "2", "operator": "=", "answerBoolean": True}],
-         "answerOption": [{"valueTime": "08:30:00"}], "initial": [{"valueUri": "http://x"}]}]},
+         "answerOption": [{"valueTime": "08:30:00"}]}]},
     ],
 }  # fmt: skip
 
