@@ -39,7 +39,7 @@ from xinglin.records.rest.bundles import (
     read_bundle,
 )
 from xinglin.records.rest.conditional import instant_text, version_of
-from xinglin.records.rest.edge import Edge, json_answer, known_type
+from xinglin.records.rest.edge import Edge, json_answer, known_type, only_known
 from xinglin.records.rest.errors import (
     AtEntry,
     BadValue,
@@ -339,9 +339,10 @@ def _step(edge: Edge, entry: Entry, asked: Request) -> _Step:
         raise BadValue("records.rest-entry-address", expression=f"{entry.place}.request.url")
     step = _Step(entry, asked, known_type(path[0]))
     if len(path) == 2:
+        only_known(asked.pairs, writes.PRESENTING, strict=True)
         step.id = path[1]
         return step
-    if method != "POST":
+    if method != "POST" or (asked.pairs and entry.if_none_exist is None):
         step.condition = writes.condition_of_url(edge, asked, step.type)
     elif entry.if_none_exist is not None:
         step.condition = writes.condition(edge, asked, step.type, entry.if_none_exist, "ifNoneExist")
@@ -418,7 +419,10 @@ def _referred(edge: Edge, request: Request, reference: str) -> str:
 
 def _write(edge: Edge, step: _Step) -> Write:
     """The entry as a write, its body checked."""
-    request, method = step.request, step.entry.method
+    request, method = (
+        replace(step.request, pairs=()),
+        step.entry.method,
+    )  # the condition is looked after by `run`
     if method == "POST":
         return writes.create(edge, request, step.type, step.id)
     if method == "PATCH":
