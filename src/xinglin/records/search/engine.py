@@ -282,7 +282,7 @@ class _Run:
         plan = self.plan()
         ready = self.made(plan)
         lines = []
-        prefix = "EXPLAIN QUERY PLAN " if self.connection.dialect == "sqlite" else "EXPLAIN "
+        prefix = "EXPLAIN QUERY PLAN " if self.connection.dialect == "sqlite" else "EXPLAIN (COSTS OFF) "
         for place in range(len(ready.steps)):
             statement = ready.statement(place, None, len(self.values))
             values = [*self.values, self.query.count + 1]
