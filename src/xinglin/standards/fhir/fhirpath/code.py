@@ -95,7 +95,7 @@ def value_one(code: Code) -> One:
     if code.constant is not None:
         return code.one()
     convert = conversion(code.types)
-    read = navigation.value(code.steps) if code.steps and _no_primitive_inside(code.steps) else None
+    read = navigation.value(code.steps) if code.steps else None
     if read is not None and convert is not to_system:
         return _reading(read, convert)
     one = code.one(typed=convert is to_system)
@@ -122,10 +122,6 @@ def value_one(code: Code) -> One:
         return None if item is None else parse(item)
 
     return parsed
-
-
-def _no_primitive_inside(steps: tuple[Child, ...]) -> bool:
-    return all(field.type not in PRIMITIVES for child in steps[:-1] for field in child.fields)
 
 
 def _reading(read: Callable[[Item], Any], convert: Callable[[Any], Item] | None) -> One:

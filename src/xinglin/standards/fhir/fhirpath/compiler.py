@@ -189,7 +189,7 @@ def step(source: Code, name: str, at: int = 0) -> Code:
         raise FhirPathSemanticError(
             "standards.fhirpath-element", name=name, context=_names(source.types), position=at
         )
-    if len(found) == 1:
+    if len(found) == 1 and not source.types & schema.PRIMITIVES.keys():
         return _known_step(source, children[0])
     types = frozenset().union(*(child.types for child in children))
     return _found_step(source, name, types, single=not any(child.many for child in children))
@@ -226,8 +226,7 @@ def _walk(source: Code, child: Child) -> Code:
             build_many=fused if many else None,
             steps=steps,
         )
-    typed_source = any(name in schema.PRIMITIVES for name in source.types or ())
-    return _over(source, lambda typed: navigation.reader(child, typed), child.many, child.types, typed_source)
+    return _over(source, lambda typed: navigation.reader(child, typed), child.many, child.types, False)
 
 
 def _found_step(source: Code, name: str, types: Types, single: bool) -> Code:

@@ -244,8 +244,7 @@ def path(steps: tuple[Child, ...], typed: bool) -> Reader:
     result: Reader | None = None
     many = False
     for at, child in enumerate(steps):
-        inner = at < last and any(field.primitive for field in child.fields)
-        read = reader(child, typed if at == last else inner)
+        read = reader(child, typed and at == last)
         result = read if result is None else then(result, many, read, child.many)
         many = many or child.many
     assert result is not None

@@ -20,6 +20,7 @@ from xinglin.standards.fhir.fhirpath.functions.registry import (
     NUMBER,
     STRING,
     boolean,
+    bounded,
     system_type,
     value_of_kind,
 )
@@ -223,7 +224,9 @@ def _concatenation(left: Code, right: Code, node: Binary) -> Code:
     b = value_of_kind(right, "String", "&", node.at)
     return Code(
         STRING,
-        build_one=lambda typed: lambda this, context: (a(this, context) or "") + (b(this, context) or ""),
+        build_one=lambda typed: (
+            lambda this, context: bounded((a(this, context) or "") + (b(this, context) or ""))
+        ),
     )
 
 
@@ -259,7 +262,7 @@ def _sum(first: Item, second: Item, sign: int) -> Item | None:
         combine = CONTEXT.add if sign > 0 else CONTEXT.subtract
         return combine(Decimal(first), Decimal(second))
     if one is str and two is str and sign > 0:
-        return first + second
+        return bounded(first + second)
     if one in (Date, DateTime, Time) and two is Quantity:
         return _moved(first, second, sign)
     if one is Quantity and two is Quantity:

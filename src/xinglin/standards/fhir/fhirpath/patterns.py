@@ -3,6 +3,8 @@
 FHIRPath's patterns are PCRE with the dot matching line ends (N1 §5.6.9). A backtracking matcher can take for ever on a few dozen
 characters where a repeated group can match one text in two ways, as in ``(a+)+``, so such patterns are refused, and lengths
 are bounded.
+
+Patterns are Python's, which reads nearly all of PCRE.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ import re
 from functools import lru_cache
 
 from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError
-from xinglin.standards.fhir.fhirpath.regex_cost import ambiguous, unbounded_repeats
+from xinglin.standards.fhir.fhirpath.regex_cost import ambiguous, degree
 
 MAX_PATTERN = 2_000  # characters
-#: Characters that are searched, by the number of unbounded repetitions, since the cost is a power of the length.
-MAX_TEXT = (100_000, 20_000, 1_500, 400)
+#: Characters that are searched, by the degree of the pattern: the cost is a power of the length. Higher degrees are refused.
+MAX_TEXT = {1: 20_000, 2: 1_500, 3: 400, 4: 150}
 
 
 @lru_cache(maxsize=512)
@@ -26,9 +28,10 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], int]:
         compiled = re.compile(pattern, re.DOTALL)
     except (re.error, OverflowError, RecursionError):
         raise FhirPathEvaluationError("standards.fhirpath-pattern", pattern=pattern[:100]) from None
-    if ambiguous(pattern):
+    power = degree(pattern)
+    if ambiguous(pattern) or power not in MAX_TEXT:
         raise FhirPathEvaluationError("standards.fhirpath-pattern-cost", pattern=pattern[:100])
-    return compiled, MAX_TEXT[min(unbounded_repeats(pattern), len(MAX_TEXT) - 1)]
+    return compiled, MAX_TEXT[power]
 
 
 def _for(pattern: str, text: str) -> re.Pattern[str]:

@@ -1,7 +1,9 @@
 """How dear a regular expression can become for a backtracking matcher.
 
-The tests are cautious: they pass no pattern whose repetitions can match one text in exponentially many ways, and refuse some
-harmless ones.
+A pattern is read as the automaton of its places (Glushkov's construction) with every way from one place to the next
+counted. Where the ways out of each place lead to different characters, a text is matched in one way only and nothing is tried
+twice. A repeated group for which that does not hold can take time exponential in the text; some harmless ones are refused with
+the dangerous.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ _OUTSIDE_ASCII = 128  # stands for every character beyond ASCII
 
 #: The characters one place can match, as code points; 128 for all beyond ASCII.
 Characters = frozenset[int]
+#: Where a part can begin and end, and whether it can be skipped.
+_Part = tuple[list[int], list[int], bool]
+MAX_PLACES = 500
+MAX_COPIES = 64
 _ALL: Characters = frozenset(range(_OUTSIDE_ASCII + 1))
+
+
+class TooManyPlaces(Exception):
+    """The pattern is too large to be judged."""
 
 
 def _code(point: int) -> int:
@@ -81,76 +91,108 @@ def _parts(operation: Any, argument: Any) -> list[Any]:
     return []
 
 
-def _flat(sequence: Any) -> list[tuple[Any, Any]]:
-    """The parts of a sequence with plain groups opened."""
-    found = []
-    for operation, argument in sequence:
-        if operation is _constants.SUBPATTERN:
-            found += _flat(argument[3])
-        else:
-            found.append((operation, argument))
-    return found
+class _Places:
+    """The places of a pattern that take a character, and the ways between them."""
 
+    def __init__(self) -> None:
+        self.characters: list[Characters] = []
+        self.ways: list[list[int]] = []
+        self.doubled = False  # two ways to match nothing
 
-def _characters(sequence: Any) -> Characters:
-    """Every character that some part of the sequence can match."""
-    found: set[int] = set()
-    for operation, argument in sequence:
+    def add(self, characters: Characters) -> _Part:
+        self.characters.append(characters)
+        self.ways.append([])
+        if len(self.characters) > MAX_PLACES:
+            raise TooManyPlaces
+        at = [len(self.characters) - 1]
+        return at, at, False
+
+    def connect(self, ends: list[int], starts: list[int]) -> None:
+        for end in ends:
+            self.ways[end] += starts
+
+    def sequence(self, sequence: Any) -> _Part:
+        first: list[int] = []
+        last: list[int] = []
+        optional = True
+        for operation, argument in sequence:
+            starts, ends, skips = self.part(operation, argument)
+            self.connect(last, starts)
+            first = first + starts if optional else first
+            last = last + ends if skips else ends
+            optional = optional and skips
+        return first, last, optional
+
+    def part(self, operation: Any, argument: Any) -> _Part:
         one = _single(operation, argument)
         if one is not None:
-            found |= one
-        for inner in _parts(operation, argument):
-            found |= _characters(inner)
-    return frozenset(found)
+            return self.add(one)
+        if operation in _REPEATS or operation is _constants.POSSESSIVE_REPEAT:
+            return self.repeat(*argument)
+        if operation is _constants.SUBPATTERN:
+            return self.sequence(argument[3])
+        if operation is _constants.ATOMIC_GROUP:
+            return self.sequence(argument)
+        if operation is _constants.BRANCH:
+            return self.branch(argument[1])
+        if operation is _constants.GROUPREF:
+            return self.add(_ALL)
+        return [], [], True  # an anchor or a look around takes nothing
+
+    def repeat(self, least: int, most: int, body: Any) -> _Part:
+        if least == most and least <= MAX_COPIES:
+            return self.sequence([part for _ in range(least) for part in body])
+        starts, ends, skips = self.sequence(body)
+        if most > 1:
+            self.connect(ends, starts)
+        return starts, ends, skips or least == 0
+
+    def branch(self, branches: Any) -> _Part:
+        words = [tuple(argument for _, argument in branch) for branch in branches]
+        literal = all(branch and all(part[0] is _constants.LITERAL for part in branch) for branch in branches)
+        apart = not any(a == b[: len(a)] for at, a in enumerate(words) for b in words[:at] + words[at + 1 :])
+        if literal and apart:
+            return self.add(frozenset(_code(word[0]) for word in words))
+        first: list[int] = []
+        last: list[int] = []
+        empty = 0
+        for branch in branches:
+            starts, ends, skips = self.sequence(branch)
+            first, last, empty = first + starts, last + ends, empty + skips
+        self.doubled = self.doubled or empty > 1
+        return first, last, empty > 0
+
+    def one_way(self, first: list[int]) -> bool:
+        """Whether the ways from the start and from each place lead to different characters."""
+        return not self.doubled and all(self._differ(ways) for ways in (first, *self.ways))
+
+    def _differ(self, ways: list[int]) -> bool:
+        seen: set[int] = set()
+        for way in ways:
+            if self.characters[way] & seen:
+                return False
+            seen |= self.characters[way]
+        return True
 
 
-def _varies(sequence: Any) -> bool:
-    """Whether the sequence can match texts of different lengths, or one text in several ways."""
-    for operation, argument in sequence:
-        if operation in _REPEATS and argument[0] != argument[1]:
-            return True
-        if operation is _constants.BRANCH or operation is _constants.GROUPREF:
-            return True
-        if any(_varies(inner) for inner in _parts(operation, argument)):
-            return True
-    return False
-
-
-def _marked(sequence: Any) -> bool:
-    """Whether each repetition shows where it begins or ends: a sure character there that nothing else in it matches."""
-    parts = _flat(sequence)
-    for mark, rest in ((parts[0], parts[1:]), (parts[-1], parts[:-1])):
-        characters = _single(*mark)
-        if characters is not None and not characters & _characters(rest):
-            return True
-    return False
-
-
-def _plain_choice(sequence: Any) -> bool:
-    """Whether the sequence is one choice among parts that begin with different single characters and do not vary."""
-    parts = _flat(sequence)
-    if len(parts) != 1 or parts[0][0] is not _constants.BRANCH:
+def _one_way(sequence: Any) -> bool:
+    places = _Places()
+    try:
+        first, _, _ = places.sequence(sequence)
+    except TooManyPlaces:
         return False
-    seen: set[int] = set()
-    for branch in parts[0][1][1]:
-        flat = _flat(branch)
-        first = _single(*flat[0]) if flat else None
-        if first is None or first & seen or _varies(flat):
-            return False
-        seen |= first
-    return True
+    return places.one_way(first)
 
 
 def _ambiguous(sequence: Any) -> bool:
     for operation, argument in sequence:
-        if (
-            operation in _REPEATS
-            and argument[1] > 1
-            and _varies(argument[2])
-            and not _marked(argument[2])
-            and not _plain_choice(argument[2])
-        ):
-            return True
+        if operation in _REPEATS and argument[1] > 1:
+            # Two rounds stand for all of a fixed number.
+            rounds = (
+                (min(argument[0], 2), min(argument[1], 2)) if argument[0] == argument[1] else argument[:2]
+            )
+            if not _one_way([(operation, (*rounds, argument[2]))]):
+                return True
         if any(_ambiguous(inner) for inner in _parts(operation, argument)):
             return True
     return False
@@ -165,14 +207,18 @@ def ambiguous(pattern: str) -> bool:
     return _ambiguous(_parser.parse(pattern))
 
 
-def unbounded_repeats(pattern: str) -> int:
-    """How many repetitions without an upper bound the pattern has: the power of the text's length in the cost."""
+def degree(pattern: str) -> int:
+    """The power of the text's length in the cost of trying a pattern that is not ambiguous at one place of the text.
+
+    1 where every text is matched in one way; else the number of repetitions that can be of very different length.
+    """
+    parsed = _parser.parse(pattern)
 
     def count(sequence: Any) -> int:
         return sum(
-            (operation in _REPEATS and argument[1] is _constants.MAXREPEAT)
+            (operation in _REPEATS and argument[1] - argument[0] >= 8)
             + sum(count(inner) for inner in _parts(operation, argument))
             for operation, argument in sequence
         )
 
-    return count(_parser.parse(pattern))
+    return 1 if _one_way(parsed) else max(1, count(parsed))

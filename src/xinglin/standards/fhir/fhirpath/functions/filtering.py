@@ -18,8 +18,9 @@ from xinglin.standards.fhir.fhirpath.functions.registry import counts, function,
 from xinglin.standards.fhir.fhirpath.syntax import Call, Node, Polarity, This
 from xinglin.standards.fhir.fhirpath.values import Distinct, Item, compare
 
-#: repeat() ends here: what goes on growing is an error, not a full memory.
+#: repeat() ends here: what goes on growing is an error, not a full memory. Real trees are a few dozen levels deep.
 MAX_REPEATED = 100_000
+MAX_LEVELS = 500
 
 
 def indexed(closure: Callable[[Item, Any], Any]) -> Callable[[Item, Any, int], Any]:
@@ -100,13 +101,14 @@ def _repeat(scope: Scope, source: Code, call: Call) -> Code:
 
     def many(this: Item, context: Context) -> list[Item]:
         found = Distinct()
-        queue = [end for item in items(this, context) for end in project(item, context)]
-        for item in queue:
-            if found.add(item):
-                if len(found.items) > MAX_REPEATED:
-                    raise FhirPathEvaluationError("standards.fhirpath-repeat", limit=MAX_REPEATED)
-                queue += project(item, context)
-        return found.items
+        level = items(this, context)
+        for _ in range(MAX_LEVELS):
+            level = [end for item in level for end in project(item, context) if found.add(end)]
+            if not level:
+                return found.items
+            if len(found.items) > MAX_REPEATED:
+                break
+        raise FhirPathEvaluationError("standards.fhirpath-repeat", limit=MAX_REPEATED, levels=MAX_LEVELS)
 
     return Code(inner.types, build_many=lambda typed: many, ordered=False)
 

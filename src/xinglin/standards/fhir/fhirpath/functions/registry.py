@@ -35,6 +35,22 @@ DECIMAL = frozenset({"System.Decimal"})
 NUMBER = frozenset({"System.Integer", "System.Decimal"})
 
 
+#: No string that a function or operator makes is longer.
+MAX_CHARACTERS = 10_000_000
+
+
+def bounded(text: str) -> str:
+    """The text, unless it is longer than any that may be made.
+
+    Raises
+    ------
+    FhirPathEvaluationError
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise FhirPathEvaluationError("standards.fhirpath-long-string", limit=MAX_CHARACTERS)
+    return text
+
+
 def function(name: str, minimum: int = 0, maximum: int | None = None) -> Callable[[Builder], Builder]:
     """Registers the builder of a function that takes ``minimum`` to ``maximum`` (default: the same) arguments."""
 

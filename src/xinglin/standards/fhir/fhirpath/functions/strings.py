@@ -19,7 +19,9 @@ from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError
 from xinglin.standards.fhir.fhirpath.functions.registry import (
     BOOLEAN,
     INTEGER,
+    MAX_CHARACTERS,
     STRING,
+    bounded,
     check,
     function,
     pure,
@@ -27,15 +29,6 @@ from xinglin.standards.fhir.fhirpath.functions.registry import (
 )
 from xinglin.standards.fhir.fhirpath.syntax import Call
 from xinglin.standards.fhir.fhirpath.values import Item, Primitive
-
-#: No string that a function makes is longer.
-MAX_CHARACTERS = 10_000_000
-
-
-def _bounded(text: str) -> str:
-    if len(text) > MAX_CHARACTERS:
-        raise FhirPathEvaluationError("standards.fhirpath-long-string", limit=MAX_CHARACTERS)
-    return text
 
 
 def _replace(text: str, pattern: str, substitution: str) -> str:
@@ -64,7 +57,7 @@ pure(
     "String",
     ("String", "String"),
     STRING,
-    lambda text, pattern, new: _bounded(patterns.replace(text, pattern, new)),
+    lambda text, pattern, new: bounded(patterns.replace(text, pattern, new)),
 )
 
 
@@ -122,7 +115,7 @@ def _join(scope: Scope, source: Code, call: Call) -> Code:
         texts = [value for value in values if isinstance(value, str)]
         if len(texts) < sum(value is not None for value in values):
             raise FhirPathEvaluationError("standards.fhirpath-join")
-        return None if separator is None or not texts else _bounded(separator.join(texts))
+        return None if separator is None or not texts else bounded(separator.join(texts))
 
     return Code(STRING, build_one=lambda typed: joined)
 
