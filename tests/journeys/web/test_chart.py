@@ -92,7 +92,7 @@ def test_a_trend_shows_every_value_and_draws_it(hospital: Installation, visit: O
     page.get_by_role("button", name="Trend of HbA1c").click()
     dialog = page.get_by_role("dialog")
     dialog.locator("canvas").wait_for()
-    assert dialog.locator("tbody tr").count() == len(values)
+    assert dialog.locator("table.grid tbody tr").count() == len(values)
     drawn = dialog.locator("canvas").evaluate(
         "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
     )
@@ -136,9 +136,9 @@ def test_allergy_medicine_problem_and_note_in_both_languages(hospital: Installat
     assert "每次 0.5 g，每日 2 次，口服" in page.locator("#medicines").inner_text()
     assert "过敏性休克（重度）" in page.locator("#allergies").inner_text()
     page.get_by_role("button", name="阅读：入院记录").click()
-    assert (
-        "主诉：口渴、多饮、多尿14年。\n现病史：近1月血糖控制不佳。" in page.get_by_role("dialog").inner_text()
-    )
+    note = page.get_by_role("dialog").get_by_text("主诉：口渴")
+    note.wait_for()
+    assert note.inner_text() == "主诉：口渴、多饮、多尿14年。\n现病史：近1月血糖控制不佳。"
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Switch to English").click()
     page.get_by_role("heading", name="Problems", exact=True).wait_for()
@@ -162,10 +162,12 @@ def test_odd_records_are_shown_safely(hospital: Installation, visit: Open, size:
     assert "1 entry marked as entered in error is left out." in problems
     assert "Entered by mistake" not in problems
     page.get_by_role("button", name="Read Markup letter").click()
-    assert "Dear colleague" in page.get_by_role("dialog").inner_text()
+    page.get_by_role("dialog").get_by_text("Dear colleague").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Read Long note").click()
-    assert page.get_by_role("dialog").inner_text().count("很长的病程记录。") == 1300
+    note = page.get_by_role("dialog").get_by_text("很长的病程记录。")
+    note.wait_for()
+    assert note.inner_text().count("很长的病程记录。") == 1300
     assert page.evaluate("window.hacked") is None
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 

@@ -9,7 +9,7 @@ export function Words({ concept, shown }: { concept: CodeableConcept | undefined
   return (
     <>
       <bdi className="what">{shown}</bdi>
-      {recorded && recorded !== shown && <bdi className="quiet small" style={{ marginInlineStart: "0.4rem" }}>{recorded}</bdi>}
+      {recorded && recorded !== shown && <> <bdi className="quiet small">{recorded}</bdi></>}
     </>
   );
 }
