@@ -184,6 +184,13 @@ def test_nesting_is_bounded(http: httpx.Client, depth: int) -> None:
         body = nested(depth).encode() if url != "" else b"[" * depth
         response = fine(http.request(method, url, content=body[:190_000], headers=headers))
         assert response.status_code == 400
+        assert "nesting_limit" in response.json()["issue"][0]["diagnostics"]
+
+
+def test_brackets_in_text_do_not_nest(http: httpx.Client) -> None:
+    text = "[" * 500 + '{"' * 500
+    response = http.post("Patient", json={"resourceType": "Patient", "name": [{"text": text}]}, headers=JSON)
+    assert response.status_code == 201
 
 
 def test_bodies_are_bounded_packed_or_not(http: httpx.Client) -> None:

@@ -28,7 +28,7 @@ from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api, OverBudget
 from xinglin.records.rest.errors import Malformed, TooLarge, UnsupportedMedia
 from xinglin.records.rest.exchange import Answer, Header, Pending, Request
-from xinglin.records.rest.negotiate import FORM, check_sent, flag, preferences, wanted
+from xinglin.records.rest.negotiate import FORM, check_nesting, check_sent, flag, preferences, wanted
 from xinglin.records.rest.outcome import Issue, outcome
 from xinglin.trust import Actor
 
@@ -148,6 +148,7 @@ class Endpoint:
             return _plainly(403, "security", "rest-foreign", language)
         method: str = scope["method"]
         body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
+        check_nesting(body, self._settings.nesting_limit)
         request = self._request(scope, headers, body, base + PREFIX.decode(), language)
         api = self._api
         answer: Answer | Pending | None = None

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
-from xinglin import __version__
 from xinglin.kernel.clock import now
 from xinglin.records.rest.conditional import instant_text
 from xinglin.records.rest.negotiate import PATCH
@@ -54,7 +54,7 @@ def statement(base: str) -> bytes:
         "status": "active",
         "date": _started(),
         "kind": "instance",
-        "software": {"name": "Xinglin", "version": __version__},
+        "software": {"name": "Xinglin", "version": version("xinglin")},
         "implementation": {"description": "Xinglin (杏林)", "url": base},
         "fhirVersion": "4.0.1",
         "format": ["json", "application/fhir+json"],

@@ -4,6 +4,7 @@ XinglinError
  ├─ AtEntry                  as the error of one entry of a bundle, which it names
  └─ RestError                400  invalid
      ├─ Malformed            400  structure       the body or a header cannot be read
+     ├─ TooDeep              400  too-costly      nested deeper than the limit
      ├─ BadValue             400  value           a value is none that is taken here
      ├─ NotUnderstood        400  not-supported   an operation, parameter or mode that is not built
      ├─ NoSuchPlace          404  not-supported   no such resource type or operation in R4 or on this server
@@ -47,6 +48,12 @@ class Malformed(RestError):
     """The body, a header or an address cannot be read."""
 
     issue: ClassVar[str] = "structure"
+
+
+class TooDeep(RestError):
+    """The body is nested deeper than the limit."""
+
+    issue: ClassVar[str] = "too-costly"
 
 
 class BadValue(RestError):

@@ -5,7 +5,9 @@ Source: HL7 FHIR R4, http.html §3.1.0.1.8–10; RFC 9110 §12.5.1; RFC 7240.
 
 from __future__ import annotations
 
-from xinglin.records.rest.errors import BadValue, NotAcceptable, UnsupportedMedia
+import re
+
+from xinglin.records.rest.errors import BadValue, NotAcceptable, TooDeep, UnsupportedMedia
 from xinglin.records.rest.exchange import FHIR_JSON, Preferences
 
 _NAMED = {
@@ -112,3 +114,31 @@ def flag(name: str, value: str) -> bool:
     if value not in ("true", "false", ""):
         raise BadValue("records.rest-flag", name=name, value=value[:40])
     return value == "true"
+
+
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def check_nesting(body: bytes, most: int) -> None:
+    """Raises TooDeep where arrays and objects of a JSON body stand more than ``most`` in each other.
+
+    What is no JSON is left to whoever reads it. Takes a time in proportion to the body, not to the depth.
+    """
+    if body.count(b"{") + body.count(b"[") <= most or not _deeper(body, most):
+        return
+    if _deeper(_STRING.sub(b"", body), most):  # brackets inside strings do not nest
+        raise TooDeep("records.rest-nesting", most=most)
+
+
+def _deeper(body: bytes, most: int) -> bool:
+    brackets = body.translate(None, _NOT_BRACKETS)
+    for _ in range(most):
+        left = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if not left:
+            return False
+        if len(left) == len(brackets):
+            break
+        brackets = left
+    # Closed pairs are gone, level by level; what is left open is the depth of what never closes.
+    return b"{}" in brackets or b"[]" in brackets or brackets.count(b"{") + brackets.count(b"[") > most
