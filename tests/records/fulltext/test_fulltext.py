@@ -82,6 +82,21 @@ def test_two_followers_share_the_work(records: Records) -> None:
         assert found(records, "_content", f"word{number}") == {f"n{number}"}
 
 
+def test_a_follower_in_the_background_can_be_stopped_and_started_again(records: Records) -> None:
+    import time
+
+    for word in ("first", "second"):
+        records.fulltext.start()
+        records.update(HERE, "Basic", "a", note("a", word))
+        deadline = time.monotonic() + 20
+        while not found(records, "_content", word):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        records.fulltext.close()
+    records.update(HERE, "Basic", "a", note("a", "third"))
+    assert records.fulltext.behind() == 1
+
+
 def test_addresses_and_data_are_no_words() -> None:
     body = b'{"resourceType":"Binary","id":"x1","contentType":"text/plain","data":"aGVsbG8="}'
     assert words(body) == ("", "")

@@ -45,9 +45,11 @@ class Follower:
         return done
 
     def start(self) -> Follower:
-        """Follow in a thread of its own until `close`."""
-        self._thread = threading.Thread(target=self._run, name="full text", daemon=True)
-        self._thread.start()
+        """Follow in a thread of its own until `close`; once is enough."""
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, name="full text", daemon=True)
+            self._thread.start()
         return self
 
     def close(self) -> None:
