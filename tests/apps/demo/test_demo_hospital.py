@@ -159,3 +159,19 @@ def test_egfr_matches_ckd_epi_2021(creatinine: float, age: float, female: bool, 
     assert physiology.creatinine_umol(physiology.egfr(creatinine, age, female), age, female) == pytest.approx(
         creatinine
     )
+
+
+def test_every_medicine_is_given_for_something_it_treats(charts: list[list[Json]]) -> None:
+    from xinglin.apps.demo.catalogue import DISEASES
+    from xinglin.apps.demo.formulary import INDICATIONS, MEDICINES
+
+    treats = {
+        MEDICINES[key].atc: {DISEASES[d].icd for d in diseases} for key, diseases in INDICATIONS.items()
+    }
+    checked = 0
+    for chart in charts:
+        for request in chart:
+            if request["resourceType"] == "MedicationRequest" and code(request) in treats:
+                assert request["reasonCode"][0]["coding"][0]["code"] in treats[code(request)]
+                checked += 1
+    assert checked > 100

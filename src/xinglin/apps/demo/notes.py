@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xinglin.apps.demo.catalogue import DISEASES, MEDICINES, TESTS, UNITS
+from xinglin.apps.demo.catalogue import DISEASES, TESTS, UNITS
+from xinglin.apps.demo.formulary import MEDICINES
 from xinglin.apps.demo.life import Visit
 
 _COMPLAINTS = {

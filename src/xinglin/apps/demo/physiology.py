@@ -56,6 +56,7 @@ class Body:
     kidney: float = 0.0  # eGFR lost to disease, mL/min/1.73 m²
     burden: float = 0.0  # (HbA1c − 6.5) × years: what the complications follow
     glycaemia: float = 5.3  # untreated HbA1c, %
+    habits: float = 0.0  # how diet and diligence move a diabetic's HbA1c this season, %
     has: dict[str, date] = field(default_factory=dict)  # disease → onset
     takes: dict[str, date] = field(default_factory=dict)  # medicine → since
 
@@ -72,7 +73,7 @@ class Body:
         treated = self.glycaemia - lowered
         if "insulin" in self.takes:
             treated = min(treated, 7.2 + (1 - self.adherence) * 1.5)
-        return max(treated, 5.0) if "diabetes" in self.has else self.glycaemia
+        return max(treated + self.habits, 5.0) if "diabetes" in self.has else self.glycaemia
 
     def true_egfr(self, day: date) -> float:
         """Glomerular filtration rate in mL/min/1.73 m²."""
@@ -101,6 +102,7 @@ class Body:
         self.bmi += years * ((0.08 if age < 55 else -0.05) + self.rng.gauss(0, 0.25))
         self.bmi = min(max(self.bmi, 16.5), 39.0)
         if "diabetes" in self.has:
+            self.habits = 0.6 * self.habits + self.rng.gauss(0, 0.35)
             self.glycaemia = min(self.glycaemia + years * (0.28 if self.glycaemia < 9.5 else 0.08), 13.0)
             self.burden += years * max(0.0, self.hba1c() - 6.5)
             protected = 0.5 if "sglt2" in self.takes or "valsartan" in self.takes else 1.0

@@ -8,18 +8,17 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from typing import Any
 
 from xinglin.apps.demo import catalogue as c
+from xinglin.apps.demo import formulary as f
+from xinglin.apps.demo.elements import TERMINOLOGY, Json, category, concept, instant
 from xinglin.apps.demo.hospital import SITE, Staff
 from xinglin.apps.demo.life import Life, Visit
 from xinglin.apps.demo.names import Name
 from xinglin.apps.demo.notes import note
 
-Json = dict[str, Any]
-_ZONE = timezone(timedelta(hours=8))
-_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _PROCEDURES = {
     "angiography": ("Coronary angiography with stent", "冠状动脉造影及支架植入术"),
     "head-ct": ("CT of the head", "头颅CT平扫"),
@@ -43,22 +42,6 @@ class Person:
     resident_number: str
     phone: str
     address: Json
-
-
-def _instant(day: date, minute: int) -> str:
-    return datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=_ZONE).isoformat()
-
-
-def _concept(system: str | None, code: str | None, en: str, zh: str) -> Json:
-    """A CodeableConcept: the code with its English display, the Chinese name as text."""
-    concept: Json = {"text": zh}
-    if code is not None:
-        concept["coding"] = [{"system": system, "code": code, "display": en}]
-    return concept
-
-
-def _category(system: str, code: str, display: str) -> list[Json]:
-    return [{"coding": [{"system": f"{_TERMINOLOGY}/{system}", "code": code, "display": display}]}]
 
 
 class Chart:
@@ -108,7 +91,7 @@ class Chart:
                     "type": {
                         "coding": [
                             {
-                                "system": f"{_TERMINOLOGY}/v2-0203",
+                                "system": f"{TERMINOLOGY}/v2-0203",
                                 "code": "MR",
                                 "display": "Medical record number",
                             }
@@ -123,7 +106,7 @@ class Chart:
                     "type": {
                         "coding": [
                             {
-                                "system": f"{_TERMINOLOGY}/v2-0203",
+                                "system": f"{TERMINOLOGY}/v2-0203",
                                 "code": "NI",
                                 "display": "National unique individual identifier",
                             }
@@ -155,19 +138,19 @@ class Chart:
         return patient
 
     def allergy(self, key: str, when: date) -> Json:
-        atc, en, zh, category, reaction_zh, reaction_en = c.ALLERGENS[key]
+        atc, en, zh, category, reaction_zh, reaction_en = f.ALLERGENS[key]
         return self.new(
             "AllergyIntolerance",
             clinicalStatus={
-                "coding": [{"system": f"{_TERMINOLOGY}/allergyintolerance-clinical", "code": "active"}]
+                "coding": [{"system": f"{TERMINOLOGY}/allergyintolerance-clinical", "code": "active"}]
             },
             verificationStatus={
-                "coding": [{"system": f"{_TERMINOLOGY}/allergyintolerance-verification", "code": "confirmed"}]
+                "coding": [{"system": f"{TERMINOLOGY}/allergyintolerance-verification", "code": "confirmed"}]
             },
             type="allergy",
             category=[category],
             criticality="high" if reaction_en in ("Dyspnoea", "Laryngeal oedema") else "low",
-            code=_concept(c.ATC, atc, en, zh),
+            code=concept(c.ATC, atc, en, zh),
             patient=self.subject,
             onsetDateTime=when.isoformat()[:4],
             recordedDate=max(when, self.life.visits[0].day if self.life.visits else when).isoformat(),
@@ -190,11 +173,11 @@ class Chart:
         )
 
     def shot(self, when: date, key: str) -> Json:
-        cvx, en, zh = c.VACCINES[key]
+        cvx, en, zh = f.VACCINES[key]
         return self.new(
             "Immunization",
             status="completed",
-            vaccineCode=_concept(c.CVX, cvx, en, zh),
+            vaccineCode=concept(c.CVX, cvx, en, zh),
             patient=self.subject,
             occurrenceDateTime=when.isoformat(),
             primarySource=True,
@@ -203,19 +186,17 @@ class Chart:
     def visit(self, visit: Visit, known: list[str], ended: list[Json]) -> Iterator[Json]:
         """The encounter and all that was written at it."""
         doctor = self.staff.doctor(visit.department, self.person.number)
-        start = _instant(visit.day, visit.minute)
+        start = instant(visit.day, visit.minute)
         end_day = visit.day + timedelta(days=visit.nights)
         end = (
-            _instant(end_day, min(visit.minute + 25, 1439))
-            if not visit.nights
-            else _instant(end_day, 10 * 60)
+            instant(end_day, min(visit.minute + 25, 1439)) if not visit.nights else instant(end_day, 10 * 60)
         )
         encounter = self.new(
             "Encounter",
             status="finished",
             **{
                 "class": {
-                    "system": f"{_TERMINOLOGY}/v3-ActCode",
+                    "system": f"{TERMINOLOGY}/v3-ActCode",
                     "code": visit.kind,
                     "display": _CLASSES[visit.kind][0],
                 }
@@ -243,8 +224,7 @@ class Chart:
         )
         if visit.reasons:
             encounter["reasonCode"] = [
-                _concept(c.ICD10, c.DISEASES[k].icd, c.DISEASES[k].en, c.DISEASES[k].zh)
-                for k in visit.reasons
+                concept(c.ICD10, c.DISEASES[k].icd, c.DISEASES[k].en, c.DISEASES[k].zh) for k in visit.reasons
             ]
         yield encounter
         self.encounter = {"reference": f"Encounter/{encounter['id']}"}
@@ -256,7 +236,7 @@ class Chart:
             yield self.new(
                 "Procedure",
                 status="completed",
-                code=_concept(f"{SITE}/codes/procedure", key, en, zh),
+                code=concept(f"{SITE}/codes/procedure", key, en, zh),
                 subject=self.subject,
                 encounter=self.encounter,
                 performedDateTime=start,
@@ -278,7 +258,7 @@ class Chart:
                 }
                 ended.append(request)
         for medicine in visit.started:
-            request = self.prescription(medicine, visit, start, doctor)
+            request = self.prescription(medicine, visit, [*known, *visit.diagnosed], start, doctor)
             if request["status"] == "active":
                 self.running[medicine] = request
             else:
@@ -293,20 +273,20 @@ class Chart:
             clinicalStatus={
                 "coding": [
                     {
-                        "system": f"{_TERMINOLOGY}/condition-clinical",
+                        "system": f"{TERMINOLOGY}/condition-clinical",
                         "code": "active" if active else "resolved",
                     }
                 ]
             },
             verificationStatus={
-                "coding": [{"system": f"{_TERMINOLOGY}/condition-ver-status", "code": "confirmed"}]
+                "coding": [{"system": f"{TERMINOLOGY}/condition-ver-status", "code": "confirmed"}]
             },
-            category=_category(
+            category=category(
                 "condition-category",
                 "problem-list-item" if active else "encounter-diagnosis",
                 "Problem List Item" if active else "Encounter Diagnosis",
             ),
-            code=_concept(c.ICD10, disease.icd, disease.en, disease.zh),
+            code=concept(c.ICD10, disease.icd, disease.en, disease.zh),
             subject=self.subject,
             encounter=self.encounter,
         )
@@ -328,8 +308,8 @@ class Chart:
                 yield self.observation(key, values[key], start, doctor)
         if "systolic" in values:
             yield self.pressure(values, start, doctor)
-        taken = _instant(visit.day, min(visit.minute + 10, 1439))
-        reported = _instant(visit.day, min(visit.minute + 130, 1439))
+        taken = instant(visit.day, min(visit.minute + 10, 1439))
+        reported = instant(visit.day, min(visit.minute + 130, 1439))
         done: dict[str, str] = {}
         for panel in visit.panels:
             system, code, en, zh, tests = c.PANELS[panel]
@@ -342,8 +322,8 @@ class Chart:
             yield self.new(
                 "DiagnosticReport",
                 status="final",
-                category=_category("v2-0074", "LAB", "Laboratory"),
-                code=_concept(system, code, en, zh),
+                category=category("v2-0074", "LAB", "Laboratory"),
+                code=concept(system, code, en, zh),
                 subject=self.subject,
                 encounter=self.encounter,
                 effectiveDateTime=taken,
@@ -360,10 +340,10 @@ class Chart:
         result = self.new(
             "Observation",
             status="final",
-            category=_category(
+            category=category(
                 "observation-category", test.category, "Laboratory" if laboratory else "Vital Signs"
             ),
-            code=_concept(c.LOINC, test.loinc, test.en, test.zh),
+            code=concept(c.LOINC, test.loinc, test.en, test.zh),
             subject=self.subject,
             encounter=self.encounter,
             effectiveDateTime=when,
@@ -391,7 +371,7 @@ class Chart:
                 {
                     "coding": [
                         {
-                            "system": f"{_TERMINOLOGY}/v3-ObservationInterpretation",
+                            "system": f"{TERMINOLOGY}/v3-ObservationInterpretation",
                             "code": flag[0],
                             "display": flag[1],
                         }
@@ -414,15 +394,15 @@ class Chart:
     def pressure(self, values: dict[str, float], when: str, doctor: Json) -> Json:
         def part(loinc: str, en: str, zh: str, value: float) -> Json:
             return {
-                "code": _concept(c.LOINC, loinc, en, zh),
+                "code": concept(c.LOINC, loinc, en, zh),
                 "valueQuantity": {"value": round(value), "unit": "mmHg", "system": c.UCUM, "code": "mm[Hg]"},
             }
 
         return self.new(
             "Observation",
             status="final",
-            category=_category("observation-category", "vital-signs", "Vital Signs"),
-            code=_concept(c.LOINC, "85354-9", "Blood pressure panel with all children optional", "血压"),
+            category=category("observation-category", "vital-signs", "Vital Signs"),
+            code=concept(c.LOINC, "85354-9", "Blood pressure panel with all children optional", "血压"),
             subject=self.subject,
             encounter=self.encounter,
             effectiveDateTime=when,
@@ -433,14 +413,14 @@ class Chart:
             ],
         )
 
-    def prescription(self, key: str, visit: Visit, start: str, doctor: Json) -> Json:
-        medicine = c.MEDICINES[key]
+    def prescription(self, key: str, visit: Visit, known: list[str], start: str, doctor: Json) -> Json:
+        medicine = f.MEDICINES[key]
         lasting = key in self.life.body.takes or key in {m for v in self.life.visits for m in v.stopped}
         request = self.new(
             "MedicationRequest",
             status="active" if lasting else "completed",
             intent="order",
-            medicationCodeableConcept=_concept(c.ATC, medicine.atc, medicine.en, medicine.zh),
+            medicationCodeableConcept=concept(c.ATC, medicine.atc, medicine.en, medicine.zh),
             subject=self.subject,
             encounter=self.encounter,
             authoredOn=start,
@@ -462,9 +442,12 @@ class Chart:
                 }
             ],
         )
-        if visit.reasons:
-            disease = c.DISEASES[visit.reasons[0]]
-            request["reasonCode"] = [_concept(c.ICD10, disease.icd, disease.en, disease.zh)]
+        reason = next(
+            (d for d in f.INDICATIONS.get(key, visit.reasons) if d in known or d in visit.reasons), None
+        )
+        if reason:
+            disease = c.DISEASES[reason]
+            request["reasonCode"] = [concept(c.ICD10, disease.icd, disease.en, disease.zh)]
         if self.life.died and request["status"] == "active":
             request["status"] = "stopped"
         return request
@@ -482,7 +465,7 @@ class Chart:
             "DocumentReference",
             status="current",
             docStatus="final",
-            type=_concept(c.LOINC, code, en, zh),
+            type=concept(c.LOINC, code, en, zh),
             subject=self.subject,
             date=start,
             author=[doctor],
