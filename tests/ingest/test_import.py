@@ -1,0 +1,494 @@
+"""Imports into a real record: taken, again unchanged, rejected with reasons, mended, resumed, all or nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paths import shared
+from xinglin.ingest import resume
+from xinglin.ingest.importer import Importer
+from xinglin.ingest.plan import plan
+from xinglin.ingest.report import Counts, Report
+from xinglin.ingest.sink import RecordSink
+from xinglin.ingest.sources import Files
+from xinglin.kernel.settings import Settings
+from xinglin.records.service import Records, open_records
+from xinglin.trust import local_system
+
+ACTOR = local_system()
+FRONT = "姓名,性别,出生日期,病案号,手机\n张伟,男,1949-12-31,A001,13800138000\n李娜,女,1960-01-02,A002,\n"
+LABS = (
+    "病案号,姓名,检验项目,结果,单位,采集时间\n"
+    "A001,张伟,葡萄糖,12.30,mmol/L,2024-03-02 08:10\n"
+    "A001,张伟,血钾,4.1,mmol/L,2024-03-02 08:10\n"
+)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """A folder of files to import, apart from database and rejects."""
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+class House:
+    """A record, and importing into it."""
+
+    def __init__(self, records: Records, settings: Settings) -> None:
+        self.records = records
+        self.settings = settings
+
+    def take(self, *paths: Path, settings: Settings | None = None) -> Report:
+        settings = settings or self.settings
+        files = Files(settings)
+        plans = list(plan(files, paths, settings))
+        return Importer(RecordSink(self.records, ACTOR), settings).run(files, plans)
+
+    def read(self, kind: str, id_: str) -> Any:
+        return json.loads(self.records.read(ACTOR, kind, id_).body, parse_float=str)
+
+    def find(self, kind: str, condition: str) -> list[str]:
+        return RecordSink(self.records, ACTOR).find(kind, condition)
+
+    def count(self) -> dict[str, int]:
+        return self.records.count(ACTOR)
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    yield from opened(database_url, tmp_path)
+
+
+@pytest.fixture
+def lite(sqlite_url: str, tmp_path: Path) -> Iterator[House]:
+    """On SQLite only: for what does not depend on the database."""
+    yield from opened(sqlite_url, tmp_path)
+
+
+def opened(url: str, tmp_path: Path) -> Iterator[House]:
+    settings = Settings(data=str(tmp_path / "data"), database=url, time_zone="Asia/Shanghai", import_batch=10)
+    records = open_records(url, settings)
+    yield House(records, settings)
+    records.close()
+
+
+def patient(id_: str, **more: object) -> dict[str, object]:
+    return {"resourceType": "Patient", "id": id_, **more}
+
+
+def observation(id_: str, subject: str, **more: object) -> dict[str, object]:
+    return {
+        "resourceType": "Observation",
+        "id": id_,
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": subject},
+        **more,
+    }
+
+
+def ndjson(path: Path, *resources: object) -> Path:
+    path.write_bytes(
+        b"".join((r if isinstance(r, bytes) else json.dumps(r).encode()) + b"\n" for r in resources)
+    )
+    return path
+
+
+def bundle(path: Path, kind: str, *entries: object) -> Path:
+    path.write_text(
+        json.dumps({"resourceType": "Bundle", "type": kind, "entry": entries}, indent=1), encoding="utf-8"
+    )
+    return path
+
+
+def post(resource: dict[str, object], full_url: str | None = None, **request: str) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "resource": resource,
+        "request": {"method": "POST", "url": resource["resourceType"], **request},
+    }
+    return entry | ({"fullUrl": full_url} if full_url else {})
+
+
+def rejects(report: Report) -> list[dict[str, Any]]:
+    (path,) = report.rejects
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()][1:]
+
+
+def test_lines_are_taken_and_taken_again_are_unchanged(house: House, inbox: Path) -> None:
+    path = ndjson(inbox / "a.ndjson", *(patient(f"p{n}") for n in range(25)))
+    assert house.take(path).totals == Counts(taken=25)
+    assert house.take(path).totals == Counts(unchanged=25)
+    ndjson(path, patient("p3", active=True), patient("p99"))
+    assert house.take(path).totals == Counts(taken=1, updated=1)
+    assert house.read("Patient", "p3")["meta"]["versionId"] == "2"
+
+
+def test_a_bad_line_stops_nothing_and_is_kept_beside_its_reason(house: House, inbox: Path) -> None:
+    lines = [
+        patient("p1"),
+        b'{"resourceType":"Patient","id":"p2","gender":"mal',
+        patient("p3", gender="mal"),
+        b"\xff\xfe",
+        b"",
+        patient("p4"),
+    ]
+    report = house.take(ndjson(inbox / "a.ndjson", *lines))
+    assert report.totals == Counts(taken=2, rejected=3)
+    kept = rejects(report)
+    assert [reject["line"] for reject in kept] == [2, 3, 4]
+    assert kept[0]["text"] == lines[1].decode()  # type: ignore[union-attr]
+    assert kept[1]["resource"] == lines[2]
+    assert kept[1]["reason"][0]["expression"] == "Patient.gender"
+    assert "base64" in kept[2]
+    assert report.files[0].types["Patient"].rejected == 2
+
+
+def test_rejects_are_mended_and_imported(house: House, inbox: Path) -> None:
+    report = house.take(
+        ndjson(inbox / "a.ndjson", patient("p1", gender="mal"), patient("p2", birthDate="soon"))
+    )
+    (path,) = map(Path, report.rejects)
+    again = house.take(path)
+    assert again.totals == Counts(rejected=2)
+    path.write_text(path.read_text(encoding="utf-8").replace('"mal"', '"male"'), encoding="utf-8")
+    report = house.take(path)
+    assert report.totals == Counts(taken=1, rejected=1)
+    assert house.read("Patient", "p1")["gender"] == "male"
+    assert [reject["resource"]["id"] for reject in rejects(report)] == ["p2"]
+
+
+def test_reasons_are_in_the_readers_language(lite: House, inbox: Path) -> None:
+    path = ndjson(inbox / "a.ndjson", patient("p1", gender="mal"))
+    files = Files(lite.settings)
+    plans = list(plan(files, [path], lite.settings))
+    report = Importer(RecordSink(lite.records, ACTOR), lite.settings, language="zh").run(files, plans)
+    assert any("一" <= character <= "鿿" for character in rejects(report)[0]["reason"][0]["text"])
+
+
+def test_a_transaction_is_taken_whole_and_again_unchanged(house: House, inbox: Path) -> None:
+    path = bundle(
+        inbox / "b.json",
+        "transaction",
+        post(
+            {
+                "resourceType": "Observation",
+                "status": "final",
+                "code": {"text": "x"},
+                "subject": {"reference": "urn:uuid:a"},
+            },
+            "urn:uuid:b",
+        ),
+        post({"resourceType": "Patient"}, "urn:uuid:a"),
+    )
+    assert house.take(path).totals == Counts(taken=2)
+    assert house.read("Observation", "b")["subject"] == {"reference": "Patient/a"}
+    assert house.take(path).totals == Counts(unchanged=2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        post(patient("p2", gender="mal")),
+        post(observation("o1", "urn:uuid:nowhere")),
+        post(patient("p1")),
+        {"resource": patient("p9")} | {"request": {"method": "PATCH", "url": "Patient/p9"}},
+    ],
+    ids=["invalid", "dangling", "twice", "patch"],
+)
+def test_a_transaction_with_one_wrong_entry_is_not_taken_at_all(
+    house: House, inbox: Path, wrong: dict[str, object]
+) -> None:
+    path = bundle(inbox / "b.json", "transaction", post(patient("p1")), wrong)
+    report = house.take(path)
+    assert report.totals == Counts(rejected=2)
+    assert house.count() == {}
+    (kept,) = rejects(report)
+    assert kept["resource"] == json.loads(path.read_text(encoding="utf-8"))
+    assert kept["reason"][0]["expression"].startswith("Bundle.entry[1]")
+
+
+def test_a_rejected_transaction_is_mended_and_imported(house: House, inbox: Path) -> None:
+    report = house.take(
+        bundle(inbox / "b.json", "transaction", post(patient("p1")), post(patient("p2", gender="mal")))
+    )
+    (path,) = map(Path, report.rejects)
+    path.write_text(path.read_text(encoding="utf-8").replace('"mal"', '"male"'), encoding="utf-8")
+    assert house.take(path).totals == Counts(taken=2)
+
+
+def test_a_transaction_deletes_too(house: House, inbox: Path) -> None:
+    house.take(ndjson(inbox / "a.ndjson", patient("p1"), patient("p2")))
+    delete = {"request": {"method": "DELETE", "url": "Patient/p1"}}
+    report = house.take(bundle(inbox / "b.json", "transaction", delete, post(patient("p3"))))
+    assert report.totals == Counts(taken=1, updated=1)
+    assert house.count() == {"Patient": 2}
+
+
+@pytest.mark.parametrize("kind", ["batch", "collection", "searchset"])
+def test_entries_of_other_bundles_are_taken_one_by_one(house: House, inbox: Path, kind: str) -> None:
+    entries = [
+        post(patient("p1")),
+        post(patient("p2", gender="mal")),
+        post(observation("o1", "urn:uuid:x")),
+        post({"resourceType": "Patient"}, "urn:uuid:x"),
+    ]
+    report = house.take(bundle(inbox / "b.json", kind, *entries))
+    assert report.totals == Counts(taken=3, rejected=1)
+    assert rejects(report)[0]["place"] == "Bundle.entry[1].resource"
+    assert house.read("Observation", "o1")["subject"]["reference"] == "Patient/x"
+
+
+def test_conditional_references_wait_for_what_a_later_file_brings(house: House, inbox: Path) -> None:
+    doctor = {"resourceType": "Practitioner", "identifier": [{"system": "s", "value": "7"}]}
+    visit = {
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "code": {"text": "x"},
+        "performer": [{"reference": "Practitioner?identifier=s|7"}],
+    }
+    bundle(inbox / "1.json", "transaction", post(visit))
+    bundle(inbox / "2.json", "transaction", post(doctor, "urn:uuid:d", ifNoneExist="identifier=s|7"))
+    assert house.take(inbox).totals == Counts(taken=2)
+    assert house.read("Observation", "o1")["performer"][0]["reference"] == "Practitioner/d"
+    bundle(inbox / "2.json", "transaction", post(doctor, "urn:uuid:e", ifNoneExist="identifier=s|7"))
+    assert house.take(inbox).totals == Counts(unchanged=2)  # the one that is there already is meant
+    bundle(
+        inbox / "1.json",
+        "transaction",
+        post(visit | {"performer": [{"reference": "Practitioner?identifier=s|8"}]}),
+    )
+    report = house.take(inbox / "1.json")
+    assert report.totals == Counts(rejected=1)
+    assert "Practitioner" in rejects(report)[0]["reason"][0]["text"]
+
+
+def test_resources_arrays_bundle_lines_and_resources_without_id_are_taken(house: House, inbox: Path) -> None:
+    (inbox / "1.json").write_text(json.dumps(patient("p1"), indent=2), encoding="utf-8")
+    (inbox / "2.json").write_text(
+        json.dumps([patient("p2"), {"resourceType": "Patient", "active": True}]), encoding="utf-8"
+    )
+    lines = [
+        json.loads(bundle(inbox / "x", kind, post(patient(f"q{n}"))).read_text(encoding="utf-8"))
+        for n, kind in enumerate(["transaction", "collection"])
+    ]
+    (inbox / "x").unlink()
+    ndjson(inbox / "3.ndjson", *lines, {"resourceType": "Patient", "active": False})
+    assert house.take(inbox).totals == Counts(taken=6)
+    assert house.take(inbox).totals == Counts(unchanged=6)
+
+
+def test_what_holds_no_records_is_named_and_skipped(lite: House, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(b"\x89PNG\0\0")
+    (inbox / "b.txt").write_bytes(b"")
+    (inbox / "c.xml").write_bytes(b"<Patient/>")
+    report = lite.take(inbox)
+    assert [(file.skipped, file.problem is not None) for file in report.files] == [
+        (True, True),
+        (True, True),
+        (False, True),
+    ]
+    assert report.totals == Counts(rejected=1)
+
+
+def test_a_table_finds_its_patients_and_again_changes_nothing(house: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_bytes(FRONT.encode("gb18030"))
+    (inbox / "2.csv").write_text(LABS, encoding="utf-8-sig")
+    first = house.take(inbox)
+    assert first.types["Patient"] == Counts(taken=2, unchanged=1)
+    assert first.types["Observation"] == Counts(taken=2)
+    again = house.take(inbox).totals
+    assert (again.taken, again.updated, again.rejected) == (0, 0, 0)
+    (id_,) = house.find("Patient", "identifier=A001")
+    assert len(house.find("Observation", f"subject=Patient/{id_}")) == 2
+    (glucose,) = house.find("Observation", f"subject=Patient/{id_}&value-quantity=gt12")
+    assert house.read("Observation", glucose)["valueQuantity"]["value"] == "12.30"
+
+
+@pytest.mark.parametrize("order", [(FRONT, LABS), (LABS, FRONT)])
+def test_tables_may_come_in_any_order(house: House, inbox: Path, order: tuple[str, str]) -> None:
+    for number, text in enumerate(order):
+        (inbox / f"{number}.csv").write_text(text, encoding="utf-8")
+    house.take(inbox)
+    (id_,) = house.find("Patient", "identifier=A001")
+    found = house.read("Patient", id_)
+    assert (found["birthDate"], found["telecom"][0]["value"]) == ("1949-12-31", "13800138000")
+
+
+def test_a_table_adds_to_what_is_known_and_loses_nothing(house: House, inbox: Path) -> None:
+    known = patient(
+        "known",
+        identifier=[
+            {"system": "urn:xinglin:hospital:record-number", "value": "A001"},
+            {"system": "other", "value": "9"},
+        ],
+        name=[{"text": "张伟"}],
+        maritalStatus={"text": "已婚"},
+    )
+    house.take(ndjson(inbox / "0.ndjson", known))
+    (inbox / "1.csv").write_text(FRONT, encoding="utf-8")
+    assert house.take(inbox / "1.csv").types["Patient"] == Counts(taken=1, updated=1)
+    found = house.read("Patient", "known")
+    assert found["maritalStatus"] == {"text": "已婚"}
+    assert [i["value"] for i in found["identifier"]] == ["A001", "9"]
+    assert found["telecom"][0]["value"] == "13800138000"
+
+
+def test_a_result_under_anothers_number_is_rejected(house: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_text(FRONT, encoding="utf-8")
+    (inbox / "2.csv").write_text(LABS.replace("A001,张伟,血钾", "A001,李娜,血钾"), encoding="utf-8")
+    report = house.take(inbox)
+    assert report.types["Observation"] == Counts(taken=1, rejected=1)
+    (kept,) = rejects(report)
+    assert kept["row"]["姓名"] == "李娜"
+    assert kept["reason"][0]["expression"] == "Patient.name"
+    assert house.read("Patient", house.find("Patient", "identifier=A001")[0])["name"][0]["text"] == "张伟"
+
+
+def test_numbers_of_two_patients_in_one_row_are_rejected(house: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_text(
+        FRONT.replace("手机", "住院号").replace("13800138000", "Z1").replace("A002,", "A002,Z2"),
+        encoding="utf-8",
+    )
+    house.take(inbox)
+    (inbox / "2.csv").write_text("病案号,住院号,检验项目,结果\nA001,Z2,x,1\n", encoding="utf-8")
+    assert house.take(inbox / "2.csv").totals == Counts(rejected=1)
+
+
+def test_two_rows_that_contradict_each_other_are_not_both_believed(lite: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_text(
+        LABS + "A001,张伟,葡萄糖,99,mmol/L,2024-03-02 08:10\n" + LABS.splitlines()[1] + "\n", encoding="utf-8"
+    )
+    report = lite.take(inbox)
+    assert report.types["Observation"] == Counts(taken=2, unchanged=1, rejected=1)
+    (inbox / "1.csv").write_text(FRONT + "张卫,男,1949-12-31,A001,\n", encoding="utf-8")
+    assert lite.take(inbox).types["Patient"].rejected == 1
+
+
+def test_rejected_rows_are_mended_and_imported_by_their_own_mapping(house: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_text(
+        FRONT.replace("1960-01-02", "1960-02-30").replace("李娜,女", "李娜,X"), encoding="utf-8"
+    )
+    report = house.take(inbox / "1.csv")
+    assert report.totals == Counts(taken=1, rejected=1)
+    (kept,) = rejects(report)
+    assert kept["line"] == 3
+    assert {reason["expression"] for reason in kept["reason"] if "expression" in reason} == {"Patient.gender"}
+    assert len(kept["reason"]) == 2
+    (path,) = map(Path, report.rejects)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"X"', '"女"').replace("1960-02-30", "1960-02-28"),
+        encoding="utf-8",
+    )
+    assert house.take(path).totals == Counts(taken=1)
+    assert len(house.find("Patient", "identifier=A002&birthdate=1960-02-28")) == 1
+
+
+def test_a_table_without_a_patient_is_named_and_the_rest_goes_on(lite: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    ndjson(inbox / "2.ndjson", patient("p1"))
+    report = lite.take(inbox)
+    assert report.totals == Counts(taken=1, rejected=1)
+    assert "whose" in report.files[0].problem.say("en")  # type: ignore[union-attr]
+
+
+class Broken(RecordSink):
+    """A sink that is interrupted after some transactions, as a person or a crash would."""
+
+    def __init__(self, records: Records, after: int) -> None:
+        super().__init__(records, ACTOR)
+        self._after = after
+
+    def load(self, lines: Any, *, line: int = 1, offset: int = 0) -> Iterator[Any]:
+        for number, progress in enumerate(super().load(lines, line=line, offset=offset)):
+            if number >= self._after:
+                raise KeyboardInterrupt
+            yield progress
+
+
+@pytest.mark.parametrize("pack", [lambda b: b, gzip.compress], ids=["plain", "gzip"])
+def test_an_interrupted_import_goes_on_where_it_stopped(
+    house: House, inbox: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(resume, "WORTH_BYTES", 1)
+    resources = [patient(f"p{n}", gender="mal" if n in (3, 15, 33) else "male") for n in range(40)]
+    path = ndjson(inbox / "a.ndjson", *resources)
+    path.write_bytes(pack(path.read_bytes()))
+    files = Files(house.settings)
+    plans = list(plan(files, [path], house.settings))
+    first = Importer(Broken(house.records, 2), house.settings).run(files, plans)
+    assert first.interrupted
+    assert first.totals.taken == 20
+    taken = house.count()["Patient"]
+    second = house.take(path)
+    assert second.files[0].resumed_line is not None
+    assert second.files[0].resumed_line > 20
+    assert second.totals == Counts(taken=40 - 3 - (taken - 20), unchanged=taken - 20, rejected=3)
+    assert house.count()["Patient"] == 37
+    assert [reject["line"] for reject in rejects(second)] == [4, 16, 34]
+    third = house.take(path)
+    assert third.files[0].resumed_line is None
+    assert third.totals == Counts(unchanged=37, rejected=3)
+
+
+def test_a_changed_file_is_not_resumed(lite: House, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resume, "WORTH_BYTES", 1)
+    path = ndjson(inbox / "a.ndjson", *(patient(f"p{n}") for n in range(40)))
+    files = Files(lite.settings)
+    Importer(Broken(lite.records, 2), lite.settings).run(files, list(plan(files, [path], lite.settings)))
+    ndjson(path, *(patient(f"q{n}") for n in range(40)))
+    assert lite.take(path).totals == Counts(taken=40)
+
+
+def test_a_line_beyond_the_bound_is_rejected_and_the_next_one_taken(lite: House, inbox: Path) -> None:
+    long = patient("p2", name=[{"text": "x" * 5000}])
+    path = ndjson(inbox / "a.ndjson", patient("p1"), long, patient("p3"))
+    settings = replace(lite.settings, body_limit_bytes=2000)
+    records = open_records("sqlite://", settings)
+    report = House(records, settings).take(path)
+    assert report.totals == Counts(taken=2, rejected=1)
+    assert rejects(report)[0]["line"] == 2
+    records.close()
+
+
+def test_a_long_collection_is_taken_in_bounded_memory(
+    lite: House, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(lite.settings), "import_bundle_limit_bytes", 500, raising=False)
+    entries = [post(observation(f"o{n}", "urn:uuid:z")) for n in range(30)] + [
+        post({"resourceType": "Patient"}, "urn:uuid:z")
+    ]
+    report = lite.take(bundle(inbox / "b.json", "collection", *entries))
+    assert report.totals == Counts(taken=31)
+    assert lite.read("Observation", "o7")["subject"]["reference"] == "Patient/z"
+    report = lite.take(bundle(inbox / "t.json", "transaction", *entries))
+    assert "import_bundle_limit_bytes" in report.files[0].problem.say("en")  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_a_hundred_synthea_patients_are_the_same_as_bundles_and_as_lines(lite: House) -> None:
+    report = lite.take(shared("fhir", "synthea-r4-bundles"))
+    assert report.totals == Counts(taken=27_861, unchanged=180)
+    again = lite.take(shared("fhir", "synthea_100.ndjson.gz"))
+    assert again.totals.rejected == 0
+    assert again.totals.unchanged > 27_000
+
+
+def test_the_report_is_one_shape_for_people_and_machines(lite: House, inbox: Path) -> None:
+    report = lite.take(
+        ndjson(inbox / "a.ndjson", patient("p1"), observation("o1", "Patient/p1"), patient("p2", gender="x"))
+    )
+    told = report.as_dict("zh")
+    assert (told["taken"], told["rejected"]) == (2, 1)
+    assert told["types"]["Patient"] == {"taken": 1, "updated": 0, "unchanged": 0, "rejected": 1}
+    assert told["files"][0]["rejects"] == report.rejects[0]
+    assert report.as_rows("zh")[0] == ["类型", "新增", "更新", "未变", "被拒"]
+    assert report.as_rows("en")[-1] == ["all", "2", "0", "0", "1"]
+    assert "<td>Patient</td>" in report._repr_html_()
