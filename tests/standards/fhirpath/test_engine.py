@@ -343,6 +343,27 @@ def test_member_of_asks_the_terminology_and_is_empty_without() -> None:
     assert run(text, member_of=lambda code, url: code == "official" and url.endswith("name-use")) == [True]
 
 
+def test_modifier_extensions_must_be_named() -> None:
+    item = resource(
+        {
+            "resourceType": "Patient",
+            "modifierExtension": [{"url": "http://x/not", "valueBoolean": True}],
+            "active": True,
+        }
+    )
+    assert run("checkModifiers('http://x/not').active", item) == [True]
+    assert run("checkModifiers().active") == [True]
+    with pytest.raises(FhirPathEvaluationError):
+        run("checkModifiers('http://x/other').active", item)
+
+
+def test_functions_that_need_profiles_say_so() -> None:
+    for text in ("name.elementDefinition()", "name.slice('http://x', 'y')"):
+        with pytest.raises(FhirPathSemanticError, match="profiles"):
+            fhirpath.compile(text, "Patient")
+    assert run("name.use.first().subsumes('x')") == []
+
+
 def test_nested_indexes_and_totals_belong_to_their_own_function() -> None:
     assert run("name.select(given.select($index) | $index)") == [0, 1, 2, 1]
     assert run("(1 | 2 | 3).aggregate($total + $this * (4 | 5).aggregate($total + $this, 0), 0)") == [54]

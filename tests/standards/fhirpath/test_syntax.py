@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xinglin.standards.fhir import fhirpath
 from xinglin.standards.fhir.fhirpath import (
     Date,
     DateTime,
@@ -129,8 +130,14 @@ def test_deep_and_long_expressions_are_refused_not_followed(text: str) -> None:
         parse(text)
 
 
-def test_a_long_chain_is_no_deep_nesting() -> None:
-    assert brackets(parse(" or ".join(["a"] * 500))).count(" or ") == 499
+def test_chains_are_bounded_so_that_all_that_parses_can_be_evaluated() -> None:
+    for operator in (" or ", " + ", "."):
+        with pytest.raises(FhirPathSyntaxError):
+            parse(operator.join(["a"] * 5_000))
+    longest = " or ".join(["false"] * 195 + ["true"])
+    assert fhirpath.compile(longest).evaluate(None) == [True]
+    nested = "(" * 90 + "true" + ")" * 90
+    assert fhirpath.compile(nested).evaluate(None) == [True]
 
 
 @given(st.text(alphabet=st.sampled_from(list("ab1.'`@T:-+*/|&<>=~!()[]{},%$ \n\\")), max_size=40))

@@ -2,8 +2,8 @@
 
 ``compile("Patient.name.given", "Patient").evaluate(patient)`` gives a list; ``parse`` gives the typed syntax tree.
 
-Not done here: terminology (``memberOf`` asks a callback), profiles (``conformsTo`` knows R4's own types), ``elementDefinition``,
-``slice`` and ``checkModifiers``, which need profiles, and the Long type of later versions.
+Not done here: terminology (``memberOf`` asks a callback; ``subsumes`` and ``subsumedBy`` are empty), profiles (``conformsTo``
+knows R4's own types; ``elementDefinition`` and ``slice`` are refused), and what came after R4: Long, defineVariable.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def tokens(expression: str) -> list[Token]:
         A character, escape or date that FHIRPath does not have, a string or comment without end, or too long a text.
     """
     if len(expression) > MAX_LENGTH:
-        raise FhirPathSyntaxError("standards.fhirpath-too-long", limit=MAX_LENGTH)
+        raise FhirPathSyntaxError("standards.fhirpath-too-long", limit=MAX_LENGTH, position=MAX_LENGTH)
     found: list[Token] = []
     at = 0
     while at < len(expression):

@@ -31,6 +31,8 @@ from xinglin.standards.fhir.fhirpath.syntax import (
 )
 
 MAX_NESTING = 100
+#: Levels of the tree; a chain of operators or steps is as deep as it is long.
+MAX_DEPTH = 200
 
 #: Binding power: a higher number binds tighter. ``is`` and ``as`` stand between additive and union.
 _POWER = {
@@ -94,7 +96,7 @@ class _Parser:
     def expression(self, least: int = 0) -> Node:
         self.depth += 1
         if self.depth > MAX_NESTING:
-            raise FhirPathSyntaxError("standards.fhirpath-nesting", limit=MAX_NESTING)
+            raise FhirPathSyntaxError("standards.fhirpath-nesting", limit=MAX_NESTING, position=self.token.at)
         left = self.unary()
         while (operator := self.operator()) is not None and (power := _POWER[operator]) > least:
             at = self.advance().at
@@ -111,7 +113,7 @@ class _Parser:
             self.advance()
             self.depth += 1
             if self.depth > MAX_NESTING:
-                raise FhirPathSyntaxError("standards.fhirpath-nesting", limit=MAX_NESTING)
+                raise FhirPathSyntaxError("standards.fhirpath-nesting", limit=MAX_NESTING, position=token.at)
             operand = self.unary()
             self.depth -= 1
             return Polarity("-" if token.text == "-" else "+", operand, at=token.at)
@@ -207,4 +209,15 @@ def parse(expression: str) -> Node:
     node = parser.expression()
     if parser.token.kind != "end":
         raise parser.fail()
+    if _depth(node) > MAX_DEPTH:
+        raise FhirPathSyntaxError("standards.fhirpath-nesting", limit=MAX_DEPTH, position=0)
     return node
+
+
+def _depth(node: Node) -> int:
+    deepest, rest = 0, [(node, 1)]
+    while rest:
+        one, depth = rest.pop()
+        deepest = max(deepest, depth)
+        rest += ((child, depth + 1) for child in one.children())
+    return deepest

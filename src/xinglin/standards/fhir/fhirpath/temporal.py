@@ -205,6 +205,8 @@ def compare(first: Temporal, second: Temporal) -> int | None:
     """
     if isinstance(first, Time) != isinstance(second, Time):
         raise TypeError
+    if first.zone == second.zone:
+        return _by_component(first.parts, second.parts)
     if (first.zone is None) == (second.zone is None) or not (_has_clock(first) or _has_clock(second)):
         return _by_component(_utc(first), _utc(second))
     if first.zone is None:

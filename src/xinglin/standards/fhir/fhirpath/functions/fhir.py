@@ -1,4 +1,4 @@
-"""What FHIR adds: extension, hasValue, getValue, resolve, memberOf, htmlChecks, conformsTo, elementDefinition-free.
+"""What FHIR adds: extension, hasValue, getValue, resolve, memberOf, subsumes, htmlChecks, conformsTo, checkModifiers.
 
 Source: FHIR R4 §2.9.1.5, additional functions.
 """
@@ -9,8 +9,8 @@ from xinglin.standards.fhir.fhirpath import navigation, schema
 from xinglin.standards.fhir.fhirpath.code import Code, Many, value_one
 from xinglin.standards.fhir.fhirpath.compiler import Scope
 from xinglin.standards.fhir.fhirpath.context import Context, reference_of
-from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError
-from xinglin.standards.fhir.fhirpath.functions.registry import boolean, function, value_of_kind
+from xinglin.standards.fhir.fhirpath.errors import FhirPathEvaluationError, FhirPathSemanticError
+from xinglin.standards.fhir.fhirpath.functions.registry import BOOLEAN, boolean, function, value_of_kind
 from xinglin.standards.fhir.fhirpath.syntax import Call
 from xinglin.standards.fhir.fhirpath.values import SYSTEM_TYPES, Item, Primitive
 
@@ -95,6 +95,51 @@ def _member_of(scope: Scope, source: Code, call: Call) -> Code:
         return context.member_of(item.value if type(item) is Primitive else item, value_set)
 
     return boolean(member)
+
+
+def _subsumption(name: str) -> None:
+    """Empty without a terminology, of which none is attached yet."""
+
+    @function(name, 1)
+    def builder(scope: Scope, source: Code, call: Call) -> Code:
+        scope.compile(call.arguments[0])
+        return Code(BOOLEAN, build_one=lambda typed: lambda this, context: None)
+
+
+_subsumption("subsumes")
+_subsumption("subsumedBy")
+
+
+def _needs_profiles(name: str, arguments: int) -> None:
+    @function(name, arguments)
+    def builder(scope: Scope, source: Code, call: Call) -> Code:
+        raise FhirPathSemanticError("standards.fhirpath-needs-profiles", name=name, position=call.at)
+
+
+_needs_profiles("elementDefinition", 0)
+_needs_profiles("slice", 2)
+
+
+@function("checkModifiers", 0, 9)
+def _check_modifiers(scope: Scope, source: Code, call: Call) -> Code:
+    """The input, unless an element has a modifier extension other than the ones named, which is an error."""
+    named = [value_of_kind(scope.compile(node), "String", call.name, node.at) for node in call.arguments]
+
+    def build(typed: bool) -> Many:
+        many = source.many(typed)
+
+        def checked(this: Item, context: Context) -> list[Item]:
+            known = {url(this, context) for url in named}
+            items = many(this, context)
+            for item in items:
+                for extension in getattr(item, "modifierExtension", None) or ():
+                    if extension.url not in known:
+                        raise FhirPathEvaluationError("standards.fhirpath-modifier", url=extension.url)
+            return items
+
+        return checked
+
+    return Code(source.types, build_many=build, ordered=source.ordered)
 
 
 @function("htmlChecks")
