@@ -67,6 +67,12 @@ FACTS = [
     ("1", "KiBy", "bit", "8192"),
     ("1", "[IU]/mL", "k[iU]/L", "1"),
     ("2", "(m/s)/s", "m/s2", "2"),
+    ("6.3", "s/m.mg", "s.m-1.g", "0.0063"),  # from left to right
+    ("6.3", "s/4/m", "s/m", "1.575"),
+    ("1", "S", "g-1.m-2.C2.s", "0.001"),
+    ("1", "[ly]", "cm", "946073047258080000"),
+    ("1", "[mu_0]", "g.m.C-2", "0.00125663706143591729538505735331180115"),
+    ("1", "m[Hg]", "g.s-2.m-1", "133322000"),
     ("1", "/min", "Hz", str(Decimal(1) / Decimal(60))),
 ]
 
@@ -107,7 +113,7 @@ def test_different_things_are_not_convertible(first: str, second: str) -> None:
     "code",
     words(
         """mmHg cc mcg ug/ml/ Torr IU iU .m m. m//s 0 0.m {a (m m) 10+3 m2a [ ] Cel/min 2.Cel kCel.m m{é} µg μL degC / %. 1..2
-        kmin mh dd [degF]2 m-+2 m1000 10*999 cal_ m[H2O 12{ a.b{ lbs mEq/L Amb Ki Mi 'wk'"""
+        kmin mh dd [degF]2 m-+2 m1000 10*999 cal_ m[H2O 12{ a.b{ lbs mEq/L g/12h ug(8.h) {a}rad2{b} {|}1 molv [BETH'U] m[iIU]/L mmol/kg[H20] cm[H20] Amb Ki Mi 'wk'"""
     ),
 )
 def test_what_is_no_unit_is_refused(code: str) -> None:
@@ -122,6 +128,7 @@ def test_what_is_no_unit_is_refused(code: str) -> None:
         """m 1 % {score} {} mm[Hg] 10*3/uL 10^3/uL 10*-3 m[H2O] [in_i'H2O] [anti'Xa'U] ug/dL{FEU} mL/min/{1.73_m2} g/(8.h) (/m)
         /uL /[HPF] k[IU]/mL [arb'U]/mL U/g{Hb} mmol/mol{creat} mg/kg/d [degF] Cel mCel [pH] dB B[10.nV] [m/s2/Hz^(1/2)] kW.h
         cal_[15] [Amb'a'1'U] %[slope] [p'diop] 12 10 m+2 kg.m-2 [ft_i] [ft_us] {#}/[LPF] nmol/L{BCE} umol/(8.h) (kg) a_t mo_j
+        pH pt a/m g.m/{hb} /{tot} mL/{hb}.m2 10*+3/ul dyn.s/(cm5.m2) mmol/(8.h.kg) 10.L/(min.m2) umol/2.h dB[SPL]
         uV/m2 Ohm GiBy mo wk min"""
     ),
 )
