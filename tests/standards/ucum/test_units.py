@@ -113,7 +113,8 @@ def test_different_things_are_not_convertible(first: str, second: str) -> None:
     "code",
     words(
         """mmHg cc mcg ug/ml/ Torr IU iU .m m. m//s 0 0.m {a (m m) 10+3 m2a [ ] Cel/min 2.Cel kCel.m m{é} µg μL degC / %. 1..2
-        kmin mh dd [degF]2 m-+2 m1000 10*999 cal_ m[H2O 12{ a.b{ lbs mEq/L g/12h ug(8.h) {a}rad2{b} {|}1 molv [BETH'U] m[iIU]/L mmol/kg[H20] cm[H20] Amb Ki Mi 'wk'"""
+        kmin mh dd [degF]2 m-+2 m1000 10*999 cal_ m[H2O 12{ a.b{ lbs mEq/L
+        g/12h ug(8.h) {a}rad2{b} {|}1 molv [BETH'U] m[iIU]/L mmol/kg[H20] cm[H20] Amb Ki Mi 'wk'"""
     ),
 )
 def test_what_is_no_unit_is_refused(code: str) -> None:
