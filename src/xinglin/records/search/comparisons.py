@@ -163,14 +163,14 @@ class Comparisons:
             (self.slot(scale(value.low)), self.slot(scale(value.value)), self.slot(scale(value.high))),
         )
 
-    def measure(self, value: Value | bool, params: Sequence[int], *, paired: bool = False) -> Test | None:
-        """A number or quantity: its units (of ``ix_pair`` where ``paired``) and the comparison."""
+    def measure(self, value: Value | bool, params: Sequence[int], beside: Among | None = None) -> Test | None:
+        """A number or quantity: its units and the comparison; in a composite, ``beside`` the codes of its first part."""
         if isinstance(value, NumberValue):
             return Test("measure", sets=(Among("list", (self.slot(0),)),), parts=(self.number(value),))
         if not isinstance(value, QuantityValue):
             return None
         if value.code is None:
-            units = self.units_of(value.system, params, paired=paired)
+            units = self.units_of(value.system, params, beside)
             return None if units is None else Test("measure", sets=(units,), parts=(self.number(value),))
         if value.system == UCUM:
             from xinglin.standards import ucum
@@ -185,9 +185,14 @@ class Comparisons:
         listed = self.listed(self.lookup.units(value.system, clip_code(value.code)))
         return None if listed is None else Test("measure", sets=(listed,), parts=(self.number(value),))
 
-    def units_of(self, system: str | None, params: Sequence[int], *, paired: bool) -> Among | None:
+    def units_of(self, system: str | None, params: Sequence[int], beside: Among | None) -> Among | None:
         """All units under ``params`` as written, those of ``system`` where it is given."""
-        found = None if paired else self.distinct("unit", "ix_quantity", params)
+        found: list[int] | None = None
+        if beside is None:
+            found = self.distinct("unit", "ix_quantity", params)
+        elif beside.how == "list":
+            codes = {self.values[slot] for slot in beside.slots}
+            found = [unit for param in params for unit in self.lookup.paired_units(param, sorted(codes))]
         if found is None:
             return Among("system", (self.slot(system),)) if system else Among("written", ())
         units = self.lookup.as_written(found)
@@ -210,7 +215,7 @@ class Comparisons:
             b = self.part(second)
             return None if b is None else Test("pair-token", sets=(a, b))
         if isinstance(second, QuantityValue):
-            measure = self.measure(second, params, paired=True)
+            measure = self.measure(second, params, a)
             return (
                 None
                 if measure is None

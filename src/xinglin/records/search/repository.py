@@ -19,9 +19,9 @@ MOST_DISTINCT = 4096
 """Distinct values of one parameter looked through for `:text` and `system|`."""
 
 _DISTINCT = """WITH RECURSIVE v(value) AS (
-SELECT (SELECT min({column}) FROM {table} WHERE tenant = ? AND param = ?)
+SELECT (SELECT min({column}) FROM {table} WHERE tenant = ? AND {under})
 UNION ALL
-SELECT (SELECT min(i.{column}) FROM {table} i WHERE i.tenant = ? AND i.param = ? AND i.{column} > v.value)
+SELECT (SELECT min(i.{column}) FROM {table} i WHERE i.tenant = ? AND {under} AND i.{column} > v.value)
 FROM v WHERE v.value IS NOT NULL)
 SELECT value FROM v WHERE value IS NOT NULL LIMIT ?"""
 
@@ -88,10 +88,17 @@ class Lookup:
 
     def distinct(self, table: str, column: str, param: int) -> list[int] | None:
         """The distinct values under ``param``, found by skipping through the index; None where there are very many."""
-        sql = _DISTINCT.format(table=table, column=column)
-        params = (self.tenant, param, self.tenant, param, MOST_DISTINCT + 1)
-        found = self._column(sql, params)
+        sql = _DISTINCT.format(table=table, column=column, under="param = ?")
+        found = self._column(sql, (self.tenant, param, self.tenant, param, MOST_DISTINCT + 1))
         return None if len(found) > MOST_DISTINCT else found
+
+    def paired_units(self, param: int, first: Sequence[int]) -> list[int]:
+        """The units that stand beside any of the codes ``first`` in a composite."""
+        sql = _DISTINCT.format(table="ix_pair", column="b", under="param = ? AND a = ?")
+        units: set[int] = set()
+        for a in first:
+            units.update(self._column(sql, (self.tenant, param, a, self.tenant, param, a, MOST_DISTINCT)))
+        return sorted(units)
 
     def of_system(self, values: Sequence[int], system: str) -> list[int]:
         """Those of ``values`` that are terms of ``system``."""
