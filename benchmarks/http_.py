@@ -4,7 +4,7 @@ The Synthea resources are loaded (without them, a demo hospital), a server is st
 process asks over 16 connections. Counted is what the server's process used, user and system time, from /proc; so the figures
 hold on a busy machine too. The floor is the same web server answering one fixed body from memory without looking at the request.
 
-    python benchmarks/http.py [--seconds 4] [--only read]
+    python benchmarks/http_.py [--seconds 4] [--only read]
 """
 
 from __future__ import annotations

@@ -332,6 +332,17 @@ def test_a_binary_is_given_as_what_it_holds_and_never_run(http: httpx.Client) ->
     )
 
 
+def test_content_sent_to_binary_as_itself(http: httpx.Client) -> None:
+    made = http.post("Binary", content=b"\x89PNG\x00", headers={"content-type": "image/png"})
+    assert made.status_code == 201
+    id_ = made.json()["id"]
+    assert http.get(f"Binary/{id_}", headers={"accept": "image/png, */*"}).content == b"\x89PNG\x00"
+    again = http.put(f"Binary/{id_}", content=b"[[[", headers={"content-type": "text/plain"})
+    assert (again.status_code, again.json()["data"]) == (200, "W1tb")
+    refused(http.post("Binary", content=b"<Binary/>", headers={"content-type": "application/fhir+xml"}), 415)
+    refused(http.post("Patient", content=b"x", headers={"content-type": "image/png"}), 415)
+
+
 def test_validate_says_everything_and_writes_nothing(http: httpx.Client) -> None:
     before = http.get("Patient", params={"_summary": "count"}).json()["total"]
     good = http.post("Patient/$validate", json=patient(), headers=JSON)

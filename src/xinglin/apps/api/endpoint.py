@@ -69,7 +69,7 @@ class Endpoint:
         self._settings = settings
         self._guard = guard
         self._actor = actor
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="rest")
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="rest")
         self._boot = secrets.token_hex(4)
         self._count = itertools.count(1)
 
@@ -148,7 +148,8 @@ class Endpoint:
             return _plainly(403, "security", "rest-foreign", language)
         method: str = scope["method"]
         body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
-        check_nesting(body, self._settings.nesting_limit)
+        if "json" in headers.get("content-type", "json"):
+            check_nesting(body, self._settings.nesting_limit)
         request = self._request(scope, headers, body, base + PREFIX.decode(), language)
         api = self._api
         answer: Answer | Pending | None = None
@@ -246,7 +247,7 @@ class Endpoint:
         body = answer.body
         headers = answer.headers + _ALWAYS
         if len(body) >= GZIP_FROM_BYTES and _takes_gzip(asked.get("accept-encoding", "")):
-            packer = zlib.compressobj(4, zlib.DEFLATED, 31)
+            packer = zlib.compressobj(1, zlib.DEFLATED, 31)
             body = packer.compress(body) + packer.flush()
             headers = [*headers, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         if answer.status not in (204, 304):

@@ -16,10 +16,11 @@ from xinglin.kernel.ids import new_id
 from xinglin.records.errors import Gone, NotFound
 from xinglin.records.rest.bundles import bundle_bytes
 from xinglin.records.rest.conditional import instant_text
-from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, known_type, one_value, only_known
-from xinglin.records.rest.errors import BadValue, NotUnderstood
+from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, one_value, only_known, resource_types
+from xinglin.records.rest.errors import BadValue, Malformed, NotUnderstood
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.links import link
+from xinglin.records.rest.negotiate import check_sent
 from xinglin.records.stored import Stored
 from xinglin.standards.fhir.search.query import Compartment
 from xinglin.standards.fhir.temporal import read as read_date
@@ -46,7 +47,7 @@ OUTSIDE = frozenset(
 
 def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
     """One patient's record, or every patient's. ``_type``, ``_since``, ``_count``; ``start`` and ``end`` are not built."""
-    pairs = request.pairs
+    pairs = request.pairs + _sent(request)
     only_known(pairs, _KNOWN, strict=True)
     for name in ("start", "end"):
         if one_value(pairs, name) is not None:
@@ -54,8 +55,9 @@ def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
     asked: list[tuple[str, str]] = []
     types = one_value(pairs, "_type")
     if types is not None:
-        for name in types.split(","):
-            known_type(name)
+        unknown = next((name for name in types.split(",") if name not in resource_types()), None)
+        if unknown is not None:
+            raise BadValue("records.rest-unknown-type", expression="http._type", type=unknown[:64])
         asked.append(("_type", types))
     since = one_value(pairs, "_since")
     if since is not None:
@@ -91,6 +93,39 @@ def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
     ]
     body = bundle_bytes("searchset", entries, id_=new_id(), updated=instant_text(now()), links=links)
     return json_answer(request, body, headers=[PRIVATE])
+
+
+class _Parameter(msgspec.Struct):
+    name: str = ""
+    valueString: str | None = None  # noqa: N815
+    valueCode: str | None = None  # noqa: N815
+    valueInstant: str | None = None  # noqa: N815
+    valueDate: str | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+
+
+class _Parameters(msgspec.Struct):
+    resourceType: str  # noqa: N815
+    parameter: list[_Parameter] = []
+
+
+def _sent(request: Request) -> tuple[tuple[str, str], ...]:
+    """The parameters that a POST carries in its body; several ``_type`` become one."""
+    if request.method != "POST" or not request.body:
+        return ()
+    check_sent(request.headers.get("content-type"))
+    try:
+        sent = msgspec.json.decode(request.body, type=_Parameters)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed("records.rest-parameters") from error
+    if sent.resourceType != "Parameters":
+        raise Malformed("records.rest-parameters")
+    found: dict[str, str] = {}
+    for one in sent.parameter:
+        value = one.valueString or one.valueCode or one.valueInstant or one.valueDate or one.valueInteger
+        text = "" if value is None else str(value)
+        found[one.name] = f"{found[one.name]},{text}" if one.name == "_type" and one.name in found else text
+    return tuple(found.items())
 
 
 def _person(edge: Edge, request: Request, id_: str | None, outer: str) -> tuple[str, str | None]:

@@ -19,7 +19,7 @@ _NAMED = {
 }
 _ANY = ("*/*", "application/*")
 _VERSIONS = ("4.0", "4.0.1")
-_BODIES = ("application/fhir+json", "application/json", "application/json+fhir", "text/json")
+FHIR_BODIES = ("application/fhir+json", "application/json", "application/json+fhir", "text/json")
 PATCH = "application/json-patch+json"
 FORM = "application/x-www-form-urlencoded"
 
@@ -71,7 +71,7 @@ def wanted(accept: str | None, format_: str | None) -> tuple[bytes, bool]:
     return best[1], best[2]
 
 
-def check_sent(content_type: str | None, *, taken: tuple[str, ...] = _BODIES) -> str:
+def check_sent(content_type: str | None, *, taken: tuple[str, ...] = FHIR_BODIES) -> str:
     """The media type of the request's body, lower case; JSON where none is given. Raises UnsupportedMedia."""
     if not content_type:
         return taken[0]

@@ -5,7 +5,8 @@ Source: HL7 FHIR R4, http.html §3.1.0.5–8 (contention, update, patch, delete)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,7 @@ from xinglin.records.rest.conditional import tags, version_of
 from xinglin.records.rest.edge import Edge, json_answer, located, only_known, told, version_headers
 from xinglin.records.rest.errors import BadValue, Malformed, PreconditionFailed, Unprocessable
 from xinglin.records.rest.exchange import Answer, Pending, Request
-from xinglin.records.rest.negotiate import PATCH, check_sent
+from xinglin.records.rest.negotiate import FHIR_BODIES, PATCH, check_sent, media_type
 from xinglin.records.rest.outcome import findings_as_issues, outcome
 from xinglin.records.rest.patch import apply, read_patch
 from xinglin.records.stored import Operation, Stored
@@ -49,7 +50,7 @@ def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> 
     A query on the address means the same as If-None-Exist: some clients send it so, and passing it over would make the
     duplicate that they mean to prevent.
     """
-    check_sent(request.headers.get("content-type"))
+    request = _readable(request, type_, None)
     given = request.headers.get("if-none-exist")
     where = condition(edge, request, type_, given, "If-None-Exist") if given is not None else None
     if where is None and request.pairs:
@@ -59,9 +60,23 @@ def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> 
     return Write(Operation("create", type_, id=id_, where=where), prepared, warnings)
 
 
+def _readable(request: Request, type_: str, id_: str | None) -> Request:
+    """The request with a body that is FHIR JSON: content of any other kind, sent to Binary, is put into one.
+
+    Raises UnsupportedMedia.
+    """
+    sent = request.headers.get("content-type")
+    if type_ != "Binary" or sent is None or media_type(sent)[0] in FHIR_BODIES or "fhir" in sent:
+        check_sent(sent)
+        return request
+    content = {"contentType": sent, "data": base64.b64encode(request.body).decode("ascii")}
+    body = msgspec.json.encode({"resourceType": "Binary", **({"id": id_} if id_ else {}), **content})
+    return replace(request, body=body)
+
+
 def update(edge: Edge, request: Request, type_: str, id_: str) -> Write:
     """``PUT [type]/[id]``; makes the resource where there is none (update as create). If-Match and If-None-Match: ``*``."""
-    check_sent(request.headers.get("content-type"))
+    request = _readable(request, type_, id_)
     only_known(request.pairs, PRESENTING, strict=True)
     checked = check(request.body, type_)
     own = checked.resource.id
