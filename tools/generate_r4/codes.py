@@ -112,6 +112,19 @@ def write(shapes: Shapes, folder: Path, header: str) -> dict[str, Expansion]:
         lines.append(f"    {_text(url)}: {{{body}}},")
     lines.append("}\n")
     lines.append(f"RESOURCE_TYPES: frozenset[str] = frozenset(({', '.join(map(_text, shapes.resources))}))")
+    primitives = set(shapes.primitives)
+    choices = sorted(
+        {
+            name
+            for shape in shapes.by_path.values()
+            for element in shape.elements
+            if element.choice
+            for name, kind in element.members()
+            if kind in primitives
+        }
+    )
+    lines.append("\n# The members that are one form of a choice and a primitive.")
+    lines.append(f"CHOICE_PRIMITIVES: frozenset[str] = frozenset(({', '.join(map(_text, choices))}))")
     (folder / "codes.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return expansions
 

@@ -15,6 +15,8 @@ PRIMITIVES = {
     "unsignedInt": "UnsignedInt", "uri": "Uri", "url": "Uri", "uuid": "Uuid", "xhtml": "str",
 }  # fmt: skip
 
+LIMIT = 300  # decimal exponent, as DECIMAL_EXPONENT in the package's primitives
+
 PREAMBLE = """from __future__ import annotations as _annotations
 
 import sys
@@ -25,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Union
 from msgspec import Struct
 
 from xinglin.standards.fhir.checks import (
-    check_concept, check_coding, check_contained, check_narrative, missing, other_types, too_many, value_xor_extension,
-    wrong_target,
+    check_concept, check_coding, check_contained, check_narrative, missing, other_types, out_of_range, too_many,
+    value_xor_extension, wrong_target,
 )
 from xinglin.standards.fhir.primitives import (
     Base64Binary, Code, Date, DateTime, Id, Instant, Integer, MimeType, Currency, Oid, PositiveInt, Time, UnsignedInt, Uri, Uuid,
@@ -136,6 +138,11 @@ class Writer:
 
     def value_checks(self, element: Element, field: str, kind: str) -> list[str]:
         many = element.max is None
+        if kind == "decimal":
+            test = f"is not None and not -{LIMIT} < d.adjusted() < {LIMIT}: out_of_range('{field}')"
+            if many:
+                return [f"for d in self.{field} or ():", f"    if d {test}"]
+            return [f"if (d := self.{field}) {test}"]
         if kind == "Reference" and element.targets:
             bad = self.target_set(element.targets)
             test = f"is not None and s.partition('/')[0] in {bad}: wrong_target('{field}')"

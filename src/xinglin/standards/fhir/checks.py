@@ -26,6 +26,10 @@ def too_many(name: str) -> NoReturn:
     raise ValueError(f"{name}[x] has more than one value")
 
 
+def out_of_range(name: str) -> NoReturn:
+    raise ValueError(f"{name} is out of range")
+
+
 def wrong_target(name: str) -> NoReturn:
     raise ValueError(f"{name} refers to a type it may not refer to")
 

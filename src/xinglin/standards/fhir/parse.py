@@ -1,8 +1,8 @@
 """JSON bytes → a resource that has passed tier 1, at the speed of the decoder.
 
 The decoder checks types, patterns, required codes and elements. What it cannot see is looked for in the bytes, by
-scans that cost almost nothing: an explicit null, an empty string, array or object, an extension of a primitive, an
-escape. A body in which one occurs also takes the descriptive pass of `structure`, whose word is final.
+scans that cost almost nothing: an explicit null, an empty string, array or object, extensions of primitives in arrays
+or choices, an escape. A body in which one occurs also takes the descriptive pass of `structure`, whose word is final.
 
 Duplicate members and numbers written as strings are found by re-encoding: a member that was overwritten, or a number
 that lost its quotes, leaves fewer quotation marks than the source has. (Only an escaped ``\\u0022`` could add one; a
@@ -19,7 +19,7 @@ import msgspec
 
 from xinglin.standards.fhir.errors import Invalid
 from xinglin.standards.fhir.findings import Finding
-from xinglin.standards.fhir.primitives import NESTING, STRING_BYTES
+from xinglin.standards.fhir.primitives import NESTING, STRING_LENGTH
 
 if TYPE_CHECKING:
     from xinglin.standards.fhir.r4.model import ResourceBase
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # An escape that yields a control character (none is allowed but tab, line feed, carriage return) or a quotation mark.
 _ESCAPE = re.compile(rb"\\(?:u00(?:[01]|22)|[bf])")
+_UNDERSCORED = re.compile(rb'"_([A-Za-z0-9]*)":(\[)?')
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
@@ -89,11 +90,24 @@ def _is_plain(body: bytes) -> bool:
         or b"{}" in body
         or b"[]" in body
         or b"null" in body
-        or b'"_' in body
+        or (b'"_' in body and _has_intricate_extensions(body))
         or (b"\\" in body and _ESCAPE.search(body) is not None)
-        or len(body) > STRING_BYTES
+        or (len(body) > STRING_LENGTH and _has_long_string(body))
         or (body.count(b"{") >= NESTING // 2 and _too_deep(body))
     )
+
+
+def _has_intricate_extensions(body: bytes) -> bool:
+    """Whether extensions of primitives stand in arrays, which must match, or in choices, of which one may be given."""
+    from xinglin.standards.fhir.r4.codes import CHOICE_PRIMITIVES
+
+    return any(array or name.decode() in CHOICE_PRIMITIVES for name, array in _UNDERSCORED.findall(body))
+
+
+def _has_long_string(body: bytes) -> bool:
+    """Whether a string may be longer than allowed (its bytes are counted, which are never fewer than its characters)."""
+    plain = body.replace(b"\\\\", b"..").replace(b'\\"', b"..") if b"\\" in body else body
+    return max(map(len, plain.split(b'"'))) > STRING_LENGTH
 
 
 def _too_deep(body: bytes) -> bool:

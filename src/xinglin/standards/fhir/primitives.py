@@ -48,8 +48,10 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "positiveInt": (1, 2**31 - 1),
     "unsignedInt": (0, 2**31 - 1),
 }
+# FHIR sets no bound; without one, 1e999999999 is nine bytes that cost a gigabyte when written in full.
+DECIMAL_EXPONENT = 300
 NESTING = 100  # levels of objects and arrays in a body; R4's own examples stay under 30
-STRING_BYTES = 1 << 20  # R4: a string is at most 1 MB
+STRING_LENGTH = 1 << 20  # characters; R4: a string does not exceed 1 MB (1024 * 1024 characters)
 
 Base64Binary = Annotated[str, Meta(pattern=PATTERNS["base64Binary"])]
 Code = Annotated[str, Meta(pattern=PATTERNS["code"])]

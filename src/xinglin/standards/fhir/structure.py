@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
 from xinglin.standards.fhir.checks import in_value_set
 from xinglin.standards.fhir.findings import Finding
 from xinglin.standards.fhir.narrative import fault
-from xinglin.standards.fhir.primitives import COMPILED, CURRENCY, INTEGERS, MIME_TYPE, NESTING, STRING_BYTES
+from xinglin.standards.fhir.primitives import (
+    COMPILED,
+    CURRENCY,
+    DECIMAL_EXPONENT,
+    INTEGERS,
+    MIME_TYPE,
+    NESTING,
+    STRING_LENGTH,
+)
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES, VALUE_SETS
 from xinglin.standards.fhir.r4.elements import ELEMENTS, PRIMITIVES, Element
 from xinglin.standards.fhir.source import Members, Number, read
@@ -223,6 +232,9 @@ class _Walk:
                 self.add("value", at, "not-whole")
             elif len(value) > 11 or not low <= int(value) <= high:
                 self.add("value", at, "range", low=low, high=high)
+        elif kind == "decimal":
+            if not _is_bounded(value):
+                self.add("value", at, "decimal-range", limit=DECIMAL_EXPONENT)
         elif wanted == "string":
             self.text(value, member, at)
 
@@ -234,12 +246,8 @@ class _Walk:
             self.add("value", at, "surrogate")
         elif _CONTROL.search(value):
             self.add("value", at, "control-character")
-        elif (
-            kind in ("string", "markdown")
-            and len(value) > STRING_BYTES // 4
-            and len(value.encode()) > STRING_BYTES
-        ):
-            self.add("too-long", at, "too-long", limit=STRING_BYTES)
+        elif kind in ("string", "markdown") and len(value) > STRING_LENGTH:
+            self.add("too-long", at, "too-long", limit=STRING_LENGTH)
         elif kind == "xhtml":
             if problem := fault(value):
                 self.add("value", at, "narrative", problem=problem)
@@ -279,6 +287,13 @@ class _Walk:
         ]
         if not absent and not in_value_set(pairs, binding):
             self.add("code-invalid", at, "concept", value_set=binding)
+
+
+def _is_bounded(lexeme: str) -> bool:
+    try:
+        return abs(Decimal(lexeme).adjusted()) < DECIMAL_EXPONENT
+    except InvalidOperation:  # an exponent beyond what Decimal itself can hold
+        return False
 
 
 def _string(value: Members, name: str) -> str | None:

@@ -284,6 +284,9 @@ def _formats() -> list[Broken]:
            "Patient.multipleBirth.ofType(integer)", "not-whole"),
         _r("integer of five thousand digits", '"multipleBirthInteger": 2', '"multipleBirthInteger": ' + "9" * 5000,
            "Patient.multipleBirth.ofType(integer)", "range"),
+        *[_r(f"decimal {n}", '"value": 6.5', f'"value": {n}', "Observation.value.ofType(Quantity).value", "decimal-range",
+             OBSERVATION)
+          for n in ("1e300", "1e-300", "-1E400", "1e99999999999999999999", "1e-99999999999999999999", "9" * 400)],
         _p("maritalStatus.text", "a\u0000b", "Patient.maritalStatus.text", "control-character"),
         _p("maritalStatus.text", "a\u0008b", "Patient.maritalStatus.text", "control-character"),
         _p("maritalStatus.text", "a\u000cb", "Patient.maritalStatus.text", "control-character"),

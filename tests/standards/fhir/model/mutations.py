@@ -16,7 +16,7 @@ VALUES: list[Any] = [
     "QUJD",
     "\u0000", "\u001f", "\u00a0", "\u3000", "\\", '"', '""', "{}", "[]", "null", "_x", "/", "\u2028", "张伟", "😀", "_",
     True, False, Number("0"), Number("-0"), Number("1"), Number("-1"), Number("1.0"),
-    Number("1e3"), Number("1.10"), Number("1E400"),
+    Number("1e3"), Number("1.10"), Number("1E400"), Number("1e-400"), Number("0e301"), Number("1e99999999999999999999"),
     Number("2147483648"), Number("9" * 40), Members(), [], Members([("id", "x")]),
     Members([("text", "x")]), [None], [[]], [""],
     Members([("extension", [Members([("url", "u"), ("valueCode", "c")])])]), Members([("resourceType", "Patient")]),

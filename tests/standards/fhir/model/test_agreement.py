@@ -97,3 +97,19 @@ def test_minified_json_is_the_same_json(value: object) -> None:
 def test_minify_keeps_lexemes_escapes_and_order() -> None:
     body = b'{ "b" : 1.10 ,\n "a":"\\u4e2d\\/" , "c": [ 1e5 , -0.0 ] }'
     assert minify(body) == b'{"b":1.10,"a":"\\u4e2d\\/","c":[1e5,-0.0]}'
+
+
+@pytest.mark.parametrize("unit", ["x", '"', "\\", "中", "😀", "\n"])
+@pytest.mark.parametrize(("length", "accepted"), [(2**20, True), (2**20 + 1, False)])
+def test_a_string_may_have_a_mebi_of_characters_however_written(
+    unit: str, length: int, accepted: bool
+) -> None:
+    import json
+
+    basic = {"resourceType": "Basic", "code": {"text": unit * length}}
+    assert agree(json.dumps(basic).encode()) is accepted
+    assert agree(json.dumps(basic, ensure_ascii=False).encode()) is accepted
+
+
+def test_large_data_is_no_string() -> None:
+    assert agree(b'{"resourceType":"Binary","contentType":"text/plain","data":"' + b"QUJD" * 400_000 + b'"}')

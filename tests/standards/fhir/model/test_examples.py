@@ -25,7 +25,7 @@ BREAK_THE_STANDARD = {
     "ImplementationGuide-fhir.json": "has neither name nor status",
     "ig-r4.json": "has neither name nor status",
     "Questionnaire-qs1.json": "items without linkId",
-    "SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json": "an id of 67 characters, where 64 is the limit",
+    "SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json": "a long id",
     "SearchParameter-codesystem-extensions-CodeSystem-author.json": _NO_BASE,
     "SearchParameter-codesystem-extensions-CodeSystem-effective.json": _NO_BASE,
     "SearchParameter-codesystem-extensions-CodeSystem-end.json": _NO_BASE,

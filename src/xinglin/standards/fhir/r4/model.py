@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Union
 from msgspec import Struct
 
 from xinglin.standards.fhir.checks import (
-    check_concept, check_coding, check_contained, check_narrative, missing, other_types, too_many, value_xor_extension,
-    wrong_target,
+    check_concept, check_coding, check_contained, check_narrative, missing, other_types, out_of_range, too_many,
+    value_xor_extension, wrong_target,
 )
 from xinglin.standards.fhir.primitives import (
     Base64Binary, Code, Date, DateTime, Id, Instant, Integer, MimeType, Currency, Oid, PositiveInt, Time, UnsignedInt, Uri, Uuid,
@@ -318,6 +318,8 @@ class Quantity(Element, kw_only=True):
     system_x: Opt[Element] = None
     code: Opt[Code] = None
     code_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class Address(Element, kw_only=True):
     use: Opt[AddressUseCode] = None
@@ -341,7 +343,8 @@ class Address(Element, kw_only=True):
     period: Opt[Period] = None
 
 class Age(Quantity, kw_only=True):
-    pass
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 _Annotation_author = attrgetter("authorReference", "authorString")
 class Annotation(Element, kw_only=True):
@@ -419,7 +422,8 @@ class Contributor(Element, kw_only=True):
         if self.name is None and self.name_x is None: missing('name')
 
 class Count(Quantity, kw_only=True):
-    pass
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class DataRequirement_CodeFilter(Element, kw_only=True):
     path: Opt[str] = None
@@ -473,7 +477,8 @@ class DataRequirement(Element, kw_only=True):
         if (r := self.subjectReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T1: wrong_target('subjectReference')
 
 class Distance(Quantity, kw_only=True):
-    pass
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 _Dosage_DoseAndRate_dose = attrgetter("doseRange", "doseQuantity")
 _Dosage_DoseAndRate_rate = attrgetter("rateRatio", "rateRange", "rateQuantity")
@@ -512,7 +517,8 @@ class Dosage(BackboneElement, kw_only=True):
         if (n := _Dosage_asNeeded(self).count(None)) < 1: too_many('asNeeded')
 
 class Duration(Quantity, kw_only=True):
-    pass
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class ElementDefinition_Slicing_Discriminator(Element, kw_only=True):
     type: Opt[DiscriminatorTypeCode] = None
@@ -642,6 +648,7 @@ class ElementDefinition_Example(Element, kw_only=True):
         if self.label is None and self.label_x is None: missing('label')
         if (n := _ElementDefinition_Example_value(self).count(None)) < 49: too_many('value')
         if n == 50 and self.valueBase64Binary_x is None and self.valueBoolean_x is None and self.valueCanonical_x is None and self.valueCode_x is None and self.valueDate_x is None and self.valueDateTime_x is None and self.valueDecimal_x is None and self.valueId_x is None and self.valueInstant_x is None and self.valueInteger_x is None and self.valueMarkdown_x is None and self.valueOid_x is None and self.valuePositiveInt_x is None and self.valueString_x is None and self.valueTime_x is None and self.valueUnsignedInt_x is None and self.valueUri_x is None and self.valueUrl_x is None and self.valueUuid_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class ElementDefinition_Mapping(Element, kw_only=True):
     identity: Opt[Id] = None
@@ -981,10 +988,15 @@ class ElementDefinition(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if self.path is None and self.path_x is None: missing('path')
         if (n := _ElementDefinition_defaultValue(self).count(None)) < 49: too_many('defaultValue')
+        if (d := self.defaultValueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('defaultValueDecimal')
         if (n := _ElementDefinition_fixed(self).count(None)) < 49: too_many('fixed')
+        if (d := self.fixedDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('fixedDecimal')
         if (n := _ElementDefinition_pattern(self).count(None)) < 49: too_many('pattern')
+        if (d := self.patternDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('patternDecimal')
         if (n := _ElementDefinition_minValue(self).count(None)) < 8: too_many('minValue')
+        if (d := self.minValueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('minValueDecimal')
         if (n := _ElementDefinition_maxValue(self).count(None)) < 8: too_many('maxValue')
+        if (d := self.maxValueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('maxValueDecimal')
 
 class Expression(Element, kw_only=True):
     description: Opt[str] = None
@@ -1053,6 +1065,8 @@ class Money(Element, kw_only=True):
     value_x: Opt[Element] = None
     currency: Opt[Currency] = None
     currency_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class Narrative(Element, kw_only=True):
     status: Opt[NarrativeStatusCode] = None
@@ -1169,6 +1183,10 @@ class SampledData(Element, kw_only=True):
     data_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if self.period is None and self.period_x is None: missing('period')
+        if (d := self.period) is not None and not -300 < d.adjusted() < 300: out_of_range('period')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
+        if (d := self.lowerLimit) is not None and not -300 < d.adjusted() < 300: out_of_range('lowerLimit')
+        if (d := self.upperLimit) is not None and not -300 < d.adjusted() < 300: out_of_range('upperLimit')
         if self.dimensions is None and self.dimensions_x is None: missing('dimensions')
 
 class Signature(Element, kw_only=True):
@@ -1240,6 +1258,10 @@ class Timing_Repeat(Element, kw_only=True):
     offset_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if (n := _Timing_Repeat_bounds(self).count(None)) < 2: too_many('bounds')
+        if (d := self.duration) is not None and not -300 < d.adjusted() < 300: out_of_range('duration')
+        if (d := self.durationMax) is not None and not -300 < d.adjusted() < 300: out_of_range('durationMax')
+        if (d := self.period) is not None and not -300 < d.adjusted() < 300: out_of_range('period')
+        if (d := self.periodMax) is not None and not -300 < d.adjusted() < 300: out_of_range('periodMax')
 
 class Timing(BackboneElement, kw_only=True):
     event: Opt[list[DateTime | None]] = None
@@ -1771,6 +1793,8 @@ class BiologicallyDerivedProduct_Storage(BackboneElement, kw_only=True):
     scale: Opt[ProductStorageScaleCode] = None
     scale_x: Opt[Element] = None
     duration: Opt[Period] = None
+    def __post_init__(self) -> None:
+        if (d := self.temperature) is not None and not -300 < d.adjusted() < 300: out_of_range('temperature')
 
 class BiologicallyDerivedProduct(DomainResource, tag_field="resourceType", tag="BiologicallyDerivedProduct", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -1844,6 +1868,8 @@ class Bundle_Entry_Search(BackboneElement, kw_only=True):
     mode_x: Opt[Element] = None
     score: Opt[Decimal] = None
     score_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.score) is not None and not -300 < d.adjusted() < 300: out_of_range('score')
 
 class Bundle_Entry(BackboneElement, kw_only=True):
     link: Opt[list[Bundle_Link]] = None
@@ -2307,6 +2333,7 @@ class ChargeItem(DomainResource, tag_field="resourceType", tag="ChargeItem", kw_
         if (r := self.performingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('performingOrganization')
         if (r := self.requestingOrganization) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('requestingOrganization')
         if (r := self.costCenter) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T2: wrong_target('costCenter')
+        if (d := self.factorOverride) is not None and not -300 < d.adjusted() < 300: out_of_range('factorOverride')
         if (r := self.enterer) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T3: wrong_target('enterer')
         for each in self.service or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T47: wrong_target('service')
@@ -2325,6 +2352,7 @@ class ChargeItemDefinition_PropertyGroup_PriceComponent(BackboneElement, kw_only
     amount: Opt[Money] = None
     def __post_init__(self) -> None:
         if self.type is None and self.type_x is None: missing('type')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 class ChargeItemDefinition_Applicability(BackboneElement, kw_only=True):
     description: Opt[str] = None
@@ -2399,6 +2427,7 @@ class Claim_Item_Detail_SubDetail(BackboneElement, kw_only=True):
     udi: Opt[list[Reference]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
         for each in self.udi or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
@@ -2419,6 +2448,7 @@ class Claim_Item_Detail(BackboneElement, kw_only=True):
     subDetail: Opt[list[Claim_Item_Detail_SubDetail]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
         for each in self.udi or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
@@ -2518,6 +2548,7 @@ class Claim_Item(BackboneElement, kw_only=True):
         if (n := _Claim_Item_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _Claim_Item_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
         for each in self.udi or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
         for each in self.encounter or ():
@@ -2633,6 +2664,8 @@ class ClaimResponse_AddItem_Detail_SubDetail(BackboneElement, kw_only=True):
     noteNumber: Opt[list[PositiveInt | None]] = None
     noteNumber_x: Opt[list[Element | None]] = None
     adjudication: list[ClaimResponse_Item_Adjudication]
+    def __post_init__(self) -> None:
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 class ClaimResponse_Item_Detail_SubDetail(BackboneElement, kw_only=True):
     subDetailSequence: Opt[PositiveInt] = None
@@ -2655,6 +2688,8 @@ class ClaimResponse_AddItem_Detail(BackboneElement, kw_only=True):
     noteNumber_x: Opt[list[Element | None]] = None
     adjudication: list[ClaimResponse_Item_Adjudication]
     subDetail: Opt[list[ClaimResponse_AddItem_Detail_SubDetail]] = None
+    def __post_init__(self) -> None:
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 class ClaimResponse_Item_Adjudication(BackboneElement, kw_only=True):
     category: CodeableConcept
@@ -2662,6 +2697,8 @@ class ClaimResponse_Item_Adjudication(BackboneElement, kw_only=True):
     amount: Opt[Money] = None
     value: Opt[Decimal] = None
     value_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class ClaimResponse_Item_Detail(BackboneElement, kw_only=True):
     detailSequence: Opt[PositiveInt] = None
@@ -2709,6 +2746,7 @@ class ClaimResponse_AddItem(BackboneElement, kw_only=True):
         if (n := _ClaimResponse_AddItem_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _ClaimResponse_AddItem_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 class ClaimResponse_Error(BackboneElement, kw_only=True):
     itemSequence: Opt[PositiveInt] = None
@@ -2902,6 +2940,7 @@ class CodeSystem_Concept_Property(BackboneElement, kw_only=True):
         if self.code is None and self.code_x is None: missing('code')
         if (n := _CodeSystem_Concept_Property_value(self).count(None)) < 6: too_many('value')
         if n == 7 and self.valueCode_x is None and self.valueString_x is None and self.valueInteger_x is None and self.valueBoolean_x is None and self.valueDateTime_x is None and self.valueDecimal_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class CodeSystem_Concept(BackboneElement, kw_only=True):
     code: Opt[Code] = None
@@ -3489,6 +3528,8 @@ class Contract_Term_Asset_ValuedItem(BackboneElement, kw_only=True):
     securityLabelNumber_x: Opt[list[Element | None]] = None
     def __post_init__(self) -> None:
         if (n := _Contract_Term_Asset_ValuedItem_entity(self).count(None)) < 1: too_many('entity')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
+        if (d := self.points) is not None and not -300 < d.adjusted() < 300: out_of_range('points')
         if (r := self.responsible) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T30: wrong_target('responsible')
         if (r := self.recipient) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T30: wrong_target('recipient')
 
@@ -3517,6 +3558,7 @@ class Contract_Term_Offer_Answer(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (n := _Contract_Term_Offer_Answer_value(self).count(None)) < 11: too_many('value')
         if n == 12 and self.valueBoolean_x is None and self.valueDecimal_x is None and self.valueInteger_x is None and self.valueDate_x is None and self.valueDateTime_x is None and self.valueTime_x is None and self.valueString_x is None and self.valueUri_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class Contract_Term_Offer_Party(BackboneElement, kw_only=True):
     reference: list[Reference]
@@ -4449,6 +4491,10 @@ class EffectEvidenceSynthesis_EffectEstimate_PrecisionEstimate(BackboneElement, 
     from_x: Opt[Element] = None
     to: Opt[Decimal] = None
     to_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.level) is not None and not -300 < d.adjusted() < 300: out_of_range('level')
+        if (d := self.from_) is not None and not -300 < d.adjusted() < 300: out_of_range('from_')
+        if (d := self.to) is not None and not -300 < d.adjusted() < 300: out_of_range('to')
 
 class EffectEvidenceSynthesis_Certainty(BackboneElement, kw_only=True):
     rating: Opt[list[CodeableConcept]] = None
@@ -4464,6 +4510,8 @@ class EffectEvidenceSynthesis_EffectEstimate(BackboneElement, kw_only=True):
     value_x: Opt[Element] = None
     unitOfMeasure: Opt[CodeableConcept] = None
     precisionEstimate: Opt[list[EffectEvidenceSynthesis_EffectEstimate_PrecisionEstimate]] = None
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class EffectEvidenceSynthesis_ResultsByExposure(BackboneElement, kw_only=True):
     description: Opt[str] = None
@@ -5045,6 +5093,8 @@ class ExplanationOfBenefit_AddItem_Detail_SubDetail(BackboneElement, kw_only=Tru
     noteNumber: Opt[list[PositiveInt | None]] = None
     noteNumber_x: Opt[list[Element | None]] = None
     adjudication: Opt[list[ExplanationOfBenefit_Item_Adjudication]] = None
+    def __post_init__(self) -> None:
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 class ExplanationOfBenefit_Item_Detail_SubDetail(BackboneElement, kw_only=True):
     sequence: Opt[PositiveInt] = None
@@ -5065,6 +5115,7 @@ class ExplanationOfBenefit_Item_Detail_SubDetail(BackboneElement, kw_only=True):
     adjudication: Opt[list[ExplanationOfBenefit_Item_Adjudication]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
         for each in self.udi or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
@@ -5080,6 +5131,8 @@ class ExplanationOfBenefit_AddItem_Detail(BackboneElement, kw_only=True):
     noteNumber_x: Opt[list[Element | None]] = None
     adjudication: Opt[list[ExplanationOfBenefit_Item_Adjudication]] = None
     subDetail: Opt[list[ExplanationOfBenefit_AddItem_Detail_SubDetail]] = None
+    def __post_init__(self) -> None:
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 _ExplanationOfBenefit_BenefitBalance_Financial_allowed = attrgetter("allowedUnsignedInt", "allowedString", "allowedMoney")
 _ExplanationOfBenefit_BenefitBalance_Financial_used = attrgetter("usedUnsignedInt", "usedMoney")
@@ -5103,6 +5156,8 @@ class ExplanationOfBenefit_Item_Adjudication(BackboneElement, kw_only=True):
     amount: Opt[Money] = None
     value: Opt[Decimal] = None
     value_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class ExplanationOfBenefit_Item_Detail(BackboneElement, kw_only=True):
     sequence: Opt[PositiveInt] = None
@@ -5124,6 +5179,7 @@ class ExplanationOfBenefit_Item_Detail(BackboneElement, kw_only=True):
     subDetail: Opt[list[ExplanationOfBenefit_Item_Detail_SubDetail]] = None
     def __post_init__(self) -> None:
         if self.sequence is None and self.sequence_x is None: missing('sequence')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
         for each in self.udi or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
 
@@ -5174,6 +5230,7 @@ class ExplanationOfBenefit_AddItem(BackboneElement, kw_only=True):
         if (n := _ExplanationOfBenefit_AddItem_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _ExplanationOfBenefit_AddItem_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 class ExplanationOfBenefit_BenefitBalance(BackboneElement, kw_only=True):
     category: CodeableConcept
@@ -5267,6 +5324,7 @@ class ExplanationOfBenefit_Item(BackboneElement, kw_only=True):
         if (n := _ExplanationOfBenefit_Item_serviced(self).count(None)) < 1: too_many('serviced')
         if (n := _ExplanationOfBenefit_Item_location(self).count(None)) < 2: too_many('location')
         if (r := self.locationReference) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T10: wrong_target('locationReference')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
         for each in self.udi or ():
             if (s := each.reference) is not None and s.partition('/')[0] in _T49: wrong_target('udi')
         for each in self.encounter or ():
@@ -6305,6 +6363,7 @@ class Invoice_LineItem_PriceComponent(BackboneElement, kw_only=True):
     amount: Opt[Money] = None
     def __post_init__(self) -> None:
         if self.type is None and self.type_x is None: missing('type')
+        if (d := self.factor) is not None and not -300 < d.adjusted() < 300: out_of_range('factor')
 
 _Invoice_LineItem_chargeItem = attrgetter("chargeItemReference", "chargeItemCodeableConcept")
 class Invoice_LineItem(BackboneElement, kw_only=True):
@@ -6477,7 +6536,10 @@ class Location_Position(BackboneElement, kw_only=True):
     altitude_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if self.longitude is None and self.longitude_x is None: missing('longitude')
+        if (d := self.longitude) is not None and not -300 < d.adjusted() < 300: out_of_range('longitude')
         if self.latitude is None and self.latitude_x is None: missing('latitude')
+        if (d := self.latitude) is not None and not -300 < d.adjusted() < 300: out_of_range('latitude')
+        if (d := self.altitude) is not None and not -300 < d.adjusted() < 300: out_of_range('altitude')
 
 class Location(DomainResource, tag_field="resourceType", tag="Location", kw_only=True):
     identifier: Opt[list[Identifier]] = None
@@ -6720,6 +6782,7 @@ class Media(DomainResource, tag_field="resourceType", tag="Media", kw_only=True)
         if (n := _Media_created(self).count(None)) < 1: too_many('created')
         if (r := self.operator) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T40: wrong_target('operator')
         if (r := self.device) is not None and (s := r.reference) is not None and s.partition('/')[0] in _T123: wrong_target('device')
+        if (d := self.duration) is not None and not -300 < d.adjusted() < 300: out_of_range('duration')
         if self.contained is not None: check_contained(self)
 
 class Medication_Batch(BackboneElement, kw_only=True):
@@ -7675,6 +7738,13 @@ class MolecularSequence_Quality_Roc(BackboneElement, kw_only=True):
     sensitivity_x: Opt[list[Element | None]] = None
     fMeasure: Opt[list[Decimal | None]] = None
     fMeasure_x: Opt[list[Element | None]] = None
+    def __post_init__(self) -> None:
+        for d in self.precision or ():
+            if d is not None and not -300 < d.adjusted() < 300: out_of_range('precision')
+        for d in self.sensitivity or ():
+            if d is not None and not -300 < d.adjusted() < 300: out_of_range('sensitivity')
+        for d in self.fMeasure or ():
+            if d is not None and not -300 < d.adjusted() < 300: out_of_range('fMeasure')
 
 class MolecularSequence_StructureVariant_Inner(BackboneElement, kw_only=True):
     start: Opt[Integer] = None
@@ -7717,6 +7787,14 @@ class MolecularSequence_Quality(BackboneElement, kw_only=True):
     roc: Opt[MolecularSequence_Quality_Roc] = None
     def __post_init__(self) -> None:
         if self.type is None and self.type_x is None: missing('type')
+        if (d := self.truthTP) is not None and not -300 < d.adjusted() < 300: out_of_range('truthTP')
+        if (d := self.queryTP) is not None and not -300 < d.adjusted() < 300: out_of_range('queryTP')
+        if (d := self.truthFN) is not None and not -300 < d.adjusted() < 300: out_of_range('truthFN')
+        if (d := self.queryFP) is not None and not -300 < d.adjusted() < 300: out_of_range('queryFP')
+        if (d := self.gtFP) is not None and not -300 < d.adjusted() < 300: out_of_range('gtFP')
+        if (d := self.precision) is not None and not -300 < d.adjusted() < 300: out_of_range('precision')
+        if (d := self.recall) is not None and not -300 < d.adjusted() < 300: out_of_range('recall')
+        if (d := self.fScore) is not None and not -300 < d.adjusted() < 300: out_of_range('fScore')
 
 class MolecularSequence_ReferenceSeq(BackboneElement, kw_only=True):
     chromosome: Opt[CodeableConcept] = None
@@ -8058,6 +8136,8 @@ class ObservationDefinition_QuantitativeDetails(BackboneElement, kw_only=True):
     conversionFactor_x: Opt[Element] = None
     decimalPrecision: Opt[Integer] = None
     decimalPrecision_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.conversionFactor) is not None and not -300 < d.adjusted() < 300: out_of_range('conversionFactor')
 
 class ObservationDefinition(DomainResource, tag_field="resourceType", tag="ObservationDefinition", kw_only=True):
     category: Opt[list[CodeableConcept]] = None
@@ -8342,6 +8422,7 @@ class Parameters_Parameter(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if self.name is None and self.name_x is None: missing('name')
         if (n := _Parameters_Parameter_value(self).count(None)) < 49: too_many('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class Parameters(ResourceBase, tag_field="resourceType", tag="Parameters", kw_only=True):
     parameter: Opt[list[Parameters_Parameter]] = None
@@ -8906,6 +8987,7 @@ class Questionnaire_Item_EnableWhen(BackboneElement, kw_only=True):
         if self.operator is None and self.operator_x is None: missing('operator')
         if (n := _Questionnaire_Item_EnableWhen_answer(self).count(None)) < 9: too_many('answer')
         if n == 10 and self.answerBoolean_x is None and self.answerDecimal_x is None and self.answerInteger_x is None and self.answerDate_x is None and self.answerDateTime_x is None and self.answerTime_x is None and self.answerString_x is None: missing('answer')
+        if (d := self.answerDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('answerDecimal')
 
 _Questionnaire_Item_Initial_value = attrgetter("valueBoolean", "valueDecimal", "valueInteger", "valueDate", "valueDateTime", "valueTime", "valueString", "valueUri", "valueAttachment", "valueCoding", "valueQuantity", "valueReference")
 class Questionnaire_Item_Initial(BackboneElement, kw_only=True):
@@ -8932,6 +9014,7 @@ class Questionnaire_Item_Initial(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (n := _Questionnaire_Item_Initial_value(self).count(None)) < 11: too_many('value')
         if n == 12 and self.valueBoolean_x is None and self.valueDecimal_x is None and self.valueInteger_x is None and self.valueDate_x is None and self.valueDateTime_x is None and self.valueTime_x is None and self.valueString_x is None and self.valueUri_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class Questionnaire_Item(BackboneElement, kw_only=True):
     linkId: Opt[str] = None
@@ -9032,6 +9115,7 @@ class QuestionnaireResponse_Item_Answer(BackboneElement, kw_only=True):
     item: Opt[list[QuestionnaireResponse_Item]] = None
     def __post_init__(self) -> None:
         if (n := _QuestionnaireResponse_Item_Answer_value(self).count(None)) < 11: too_many('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class QuestionnaireResponse_Item(BackboneElement, kw_only=True):
     linkId: Opt[str] = None
@@ -9451,6 +9535,8 @@ class RiskAssessment_Prediction(BackboneElement, kw_only=True):
     rationale_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if (n := _RiskAssessment_Prediction_probability(self).count(None)) < 1: too_many('probability')
+        if (d := self.probabilityDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('probabilityDecimal')
+        if (d := self.relativeRisk) is not None and not -300 < d.adjusted() < 300: out_of_range('relativeRisk')
         if (n := _RiskAssessment_Prediction_when(self).count(None)) < 1: too_many('when')
 
 _RiskAssessment_occurrence = attrgetter("occurrenceDateTime", "occurrencePeriod")
@@ -9500,6 +9586,10 @@ class RiskEvidenceSynthesis_RiskEstimate_PrecisionEstimate(BackboneElement, kw_o
     from_x: Opt[Element] = None
     to: Opt[Decimal] = None
     to_x: Opt[Element] = None
+    def __post_init__(self) -> None:
+        if (d := self.level) is not None and not -300 < d.adjusted() < 300: out_of_range('level')
+        if (d := self.from_) is not None and not -300 < d.adjusted() < 300: out_of_range('from_')
+        if (d := self.to) is not None and not -300 < d.adjusted() < 300: out_of_range('to')
 
 class RiskEvidenceSynthesis_Certainty(BackboneElement, kw_only=True):
     rating: Opt[list[CodeableConcept]] = None
@@ -9518,6 +9608,8 @@ class RiskEvidenceSynthesis_RiskEstimate(BackboneElement, kw_only=True):
     numeratorCount: Opt[Integer] = None
     numeratorCount_x: Opt[Element] = None
     precisionEstimate: Opt[list[RiskEvidenceSynthesis_RiskEstimate_PrecisionEstimate]] = None
+    def __post_init__(self) -> None:
+        if (d := self.value) is not None and not -300 < d.adjusted() < 300: out_of_range('value')
 
 class RiskEvidenceSynthesis_SampleSize(BackboneElement, kw_only=True):
     description: Opt[str] = None
@@ -9990,6 +10082,7 @@ class StructureMap_Group_Rule_Target_Parameter(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (n := _StructureMap_Group_Rule_Target_Parameter_value(self).count(None)) < 4: too_many('value')
         if n == 5 and self.valueId_x is None and self.valueString_x is None and self.valueBoolean_x is None and self.valueInteger_x is None and self.valueDecimal_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class StructureMap_Group_Rule_Dependent(BackboneElement, kw_only=True):
     name: Opt[Id] = None
@@ -10094,6 +10187,7 @@ class StructureMap_Group_Rule_Source(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if self.context is None and self.context_x is None: missing('context')
         if (n := _StructureMap_Group_Rule_Source_defaultValue(self).count(None)) < 49: too_many('defaultValue')
+        if (d := self.defaultValueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('defaultValueDecimal')
 
 class StructureMap_Group_Rule_Target(BackboneElement, kw_only=True):
     context: Opt[Id] = None
@@ -10813,6 +10907,7 @@ class Task_Input(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (n := _Task_Input_value(self).count(None)) < 49: too_many('value')
         if n == 50 and self.valueBase64Binary_x is None and self.valueBoolean_x is None and self.valueCanonical_x is None and self.valueCode_x is None and self.valueDate_x is None and self.valueDateTime_x is None and self.valueDecimal_x is None and self.valueId_x is None and self.valueInstant_x is None and self.valueInteger_x is None and self.valueMarkdown_x is None and self.valueOid_x is None and self.valuePositiveInt_x is None and self.valueString_x is None and self.valueTime_x is None and self.valueUnsignedInt_x is None and self.valueUri_x is None and self.valueUrl_x is None and self.valueUuid_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 _Task_Output_value = attrgetter("valueBase64Binary", "valueBoolean", "valueCanonical", "valueCode", "valueDate", "valueDateTime", "valueDecimal", "valueId", "valueInstant", "valueInteger", "valueMarkdown", "valueOid", "valuePositiveInt", "valueString", "valueTime", "valueUnsignedInt", "valueUri", "valueUrl", "valueUuid", "valueAddress", "valueAge", "valueAnnotation", "valueAttachment", "valueCodeableConcept", "valueCoding", "valueContactPoint", "valueCount", "valueDistance", "valueDuration", "valueHumanName", "valueIdentifier", "valueMoney", "valuePeriod", "valueQuantity", "valueRange", "valueRatio", "valueReference", "valueSampledData", "valueSignature", "valueTiming", "valueContactDetail", "valueContributor", "valueDataRequirement", "valueExpression", "valueParameterDefinition", "valueRelatedArtifact", "valueTriggerDefinition", "valueUsageContext", "valueDosage", "valueMeta")
 class Task_Output(BackboneElement, kw_only=True):
@@ -10889,6 +10984,7 @@ class Task_Output(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if (n := _Task_Output_value(self).count(None)) < 49: too_many('value')
         if n == 50 and self.valueBase64Binary_x is None and self.valueBoolean_x is None and self.valueCanonical_x is None and self.valueCode_x is None and self.valueDate_x is None and self.valueDateTime_x is None and self.valueDecimal_x is None and self.valueId_x is None and self.valueInstant_x is None and self.valueInteger_x is None and self.valueMarkdown_x is None and self.valueOid_x is None and self.valuePositiveInt_x is None and self.valueString_x is None and self.valueTime_x is None and self.valueUnsignedInt_x is None and self.valueUri_x is None and self.valueUrl_x is None and self.valueUuid_x is None: missing('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class Task_Restriction(BackboneElement, kw_only=True):
     repetitions: Opt[PositiveInt] = None
@@ -11157,6 +11253,7 @@ class TestReport(DomainResource, tag_field="resourceType", tag="TestReport", kw_
         if self.status is None and self.status_x is None: missing('status')
         if (s := self.testScript.reference) is not None and s.partition('/')[0] in _T182: wrong_target('testScript')
         if self.result is None and self.result_x is None: missing('result')
+        if (d := self.score) is not None and not -300 < d.adjusted() < 300: out_of_range('score')
         if self.contained is not None: check_contained(self)
 
 class TestScript_Setup_Action_Operation_RequestHeader(BackboneElement, kw_only=True):
@@ -11471,6 +11568,7 @@ class ValueSet_Expansion_Parameter(BackboneElement, kw_only=True):
     def __post_init__(self) -> None:
         if self.name is None and self.name_x is None: missing('name')
         if (n := _ValueSet_Expansion_Parameter_value(self).count(None)) < 6: too_many('value')
+        if (d := self.valueDecimal) is not None and not -300 < d.adjusted() < 300: out_of_range('valueDecimal')
 
 class ValueSet_Compose(BackboneElement, kw_only=True):
     lockedDate: Opt[Date] = None
@@ -11596,6 +11694,7 @@ class VisionPrescription_LensSpecification_Prism(BackboneElement, kw_only=True):
     base_x: Opt[Element] = None
     def __post_init__(self) -> None:
         if self.amount is None and self.amount_x is None: missing('amount')
+        if (d := self.amount) is not None and not -300 < d.adjusted() < 300: out_of_range('amount')
         if self.base is None and self.base_x is None: missing('base')
 
 class VisionPrescription_LensSpecification(BackboneElement, kw_only=True):
@@ -11625,6 +11724,12 @@ class VisionPrescription_LensSpecification(BackboneElement, kw_only=True):
     note: Opt[list[Annotation]] = None
     def __post_init__(self) -> None:
         if self.eye is None and self.eye_x is None: missing('eye')
+        if (d := self.sphere) is not None and not -300 < d.adjusted() < 300: out_of_range('sphere')
+        if (d := self.cylinder) is not None and not -300 < d.adjusted() < 300: out_of_range('cylinder')
+        if (d := self.add) is not None and not -300 < d.adjusted() < 300: out_of_range('add')
+        if (d := self.power) is not None and not -300 < d.adjusted() < 300: out_of_range('power')
+        if (d := self.backCurve) is not None and not -300 < d.adjusted() < 300: out_of_range('backCurve')
+        if (d := self.diameter) is not None and not -300 < d.adjusted() < 300: out_of_range('diameter')
 
 class VisionPrescription(DomainResource, tag_field="resourceType", tag="VisionPrescription", kw_only=True):
     identifier: Opt[list[Identifier]] = None
