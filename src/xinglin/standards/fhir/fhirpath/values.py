@@ -282,4 +282,8 @@ class Distinct:
 
 def distinct(items: list[Item]) -> list[Item]:
     """The items without repetitions; the same list where it has fewer than two."""
-    return items if len(items) < 2 else Distinct(items).items
+    if len(items) < 2:
+        return items
+    if all(item.__class__ is str for item in items):
+        return list(dict.fromkeys(items))
+    return Distinct(items).items
