@@ -159,6 +159,14 @@ def _options(command: Command | None, words: list[str]) -> Asked:
             parser.add_argument(*names, dest=option.name, action="append" if option.many else "store")
         else:
             parser.add_argument(*names, dest=option.name, action="store_true")
+    declared = {option.name for option in known}
+    others = [
+        Option(name.replace("_", "-"), "VALUE", name)
+        for name in ABOUT
+        if name.replace("_", "-") not in declared
+    ]
+    for option in others:
+        parser.add_argument(*sorted({f"--{option.name}", f"--{option.setting}"}), dest=option.name)
     parser.add_argument("arguments", nargs="*")
     try:
         found, extra = parser.parse_known_intermixed_args(words)
@@ -166,8 +174,9 @@ def _options(command: Command | None, words: list[str]) -> Asked:
         raise UsageError("apps.cli-option-value", option=error.argument_name) from None
     for word in extra:
         if word.startswith("-"):
-            _unknown_option(word, known, command)
+            _unknown_option(word, (*known, *others), command)
         found.arguments.append(word)
+    known = (*known, *others)
     options = {option.name: getattr(found, option.name) for option in known}
     flags: dict[str, object] = {
         option.setting: options[option.name]
@@ -188,9 +197,6 @@ def _options(command: Command | None, words: list[str]) -> Asked:
 
 def _unknown_option(word: str, known: Sequence[Option], command: Command | None) -> NoReturn:
     name = word.split("=")[0]
-    setting = name.lstrip("-").replace("-", "_")
-    if setting in ABOUT:
-        raise UsageError("apps.cli-option-is-setting", option=name, setting=setting)
     like = nearest(name, [f"--{option.name}" for option in known])
     if like is None:
         raise UsageError("apps.cli-no-option", option=name, command=command.name if command else "")
@@ -204,12 +210,12 @@ def _check_arguments(command: Command, arguments: list[str], options: dict[str, 
         raise UsageError(
             f"apps.cli-needs-{command.argument.rstrip('…').lower()}", example=command.examples[0]
         )
+    if command.argument == "[show]" and arguments and arguments[0] != "show":
+        raise UsageError("apps.cli-config-show", word=arguments[0])
     most = {"": 0, "PATH…": None, "QUERY": 1, "[show]": 1}[command.argument]
     if most is not None and len(arguments) > most:
         key = "apps.cli-quote" if command.argument == "QUERY" else "apps.cli-too-many"
         raise UsageError(key, word=arguments[most], command=command.name)
-    if command.argument == "[show]" and arguments and arguments[0] != "show":
-        raise UsageError("apps.cli-config-show", word=arguments[0])
 
 
 def help_text(command: Command | None, language: Language) -> str:

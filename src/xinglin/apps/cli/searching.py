@@ -133,7 +133,7 @@ def _stream(found: Iterator[bytes], form: str, kind: str | None, limit: int | No
 
     if form == "csv":
         rows = [flat(loads(body)) for body in bodies()]
-        columns = list(dict.fromkeys(column for row in rows for column in row))
+        columns = list(dict.fromkeys(("id", *(column for row in rows for column in row))))
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_harmless(row.get(column)) for column in columns] for row in rows)
@@ -143,12 +143,11 @@ def _stream(found: Iterator[bytes], form: str, kind: str | None, limit: int | No
         for body in bodies():
             out.write(body + b"\n")
     else:
-        first = True
-        out.write(b"[")
+        before = b"[\n"  # written with the first match, so that an error before it is told alone
         for body in bodies():
-            out.write((b"\n" if first else b",\n") + body)
-            first = False
-        out.write(b"\n]\n" if not first else b"]\n")
+            out.write(before + body)
+            before = b",\n"
+        out.write(b"\n]\n" if before == b",\n" else b"[]\n")
     out.flush()
 
 
