@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -19,11 +19,10 @@ SETTINGS = Settings(
 )
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server's address, such as ``http://127.0.0.1:40123``."""
-    folder: Path = tmp_path_factory.mktemp("server")
-    records = open_records(f"sqlite:///{folder}/x.db", SETTINGS)
+@contextmanager
+def running(url: str) -> Iterator[str]:
+    """A server over the database at ``url``; its address, such as ``http://127.0.0.1:40123``."""
+    records = open_records(url, SETTINGS)
     app = create_app(records, SETTINGS)
     up = threading.Event()
     listener = listen("127.0.0.1", 0)
@@ -38,6 +37,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join(20)
         app.close()
         records.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server's address."""
+    with running(f"sqlite:///{tmp_path_factory.mktemp('server')}/x.db") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
