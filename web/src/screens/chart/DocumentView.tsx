@@ -4,12 +4,11 @@ import { useEffect, useState, type ReactNode } from "react";
 import { openAttachment, type Content } from "../../fhir/attachments";
 import { conceptText, testName } from "../../fhir/codes";
 import type { Attachment, CompositionSection, Observation, Reference } from "../../fhir/types";
-import { formatReferenceRange } from "../../fhir/values";
 import { useLanguage } from "../../i18n";
 import { Narrative, narrativeText } from "../../parts/Narrative";
 import { Failure, Loading } from "../../parts/Panel";
 import { Source } from "../../parts/Source";
-import { ObservationText } from "../../parts/Value";
+import { ObservationText, RangeText } from "../../parts/Value";
 import { localReference, SourceLink } from "../../parts/SourceLink";
 import { recordedTitle, titleOf, type Document } from "./documents";
 
@@ -88,7 +87,7 @@ function ReportResults({ references, observations, patient }: { references: Refe
                 <tr key={one.id}>
                   <th scope="row" dir="auto">{what}</th>
                   <td><ObservationText observation={one} /></td>
-                  <td className="num">{formatReferenceRange(one) ?? <span className="quiet">{t("unknown.range")}</span>}</td>
+                  <td className="num"><RangeText of={one} /></td>
                   <td><Source of={one} patient={patient} what={what} /></td>
                 </tr>
               );

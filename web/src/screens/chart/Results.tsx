@@ -9,7 +9,7 @@ import { useLanguage } from "../../i18n";
 import { PagesPanel } from "../../parts/PagesPanel";
 import { Source } from "../../parts/Source";
 import { DraftTag, Tag, When } from "../../parts/Tags";
-import { ObservationText } from "../../parts/Value";
+import { ObservationText, RangeText } from "../../parts/Value";
 import { Sparkline } from "./Sparkline";
 import { Trend } from "./Trend";
 
@@ -121,7 +121,7 @@ function WideRow({ series, patient, ranges, open }: { series: Series; patient: s
     <tr>
       <th scope="row"><Name series={series} /></th>
       <td><ObservationText observation={latest!} /></td>
-      {ranges && <td className="num">{rangesText(latest!) ?? <span className="quiet">{t("unknown.range")}</span>}</td>}
+      {ranges && <td className="num"><RangeText of={latest!} /></td>}
       <td><Source of={latest!} patient={patient} what={what}><When date={whenOf(latest!)} /></Source></td>
       <td>
         {previous && (

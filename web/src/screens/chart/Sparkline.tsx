@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { Line } from "../../fhir/observations";
 
-const [WIDTH, HEIGHT, EDGE] = [104, 26, 3];
+const [WIDTH, HEIGHT, EDGE] = [88, 26, 3];
 
 /** The course of a test at a glance; decoration only, the numbers stand beside it. The reference range is shaded. */
 export function Sparkline({ lines }: { lines: Line[] }): ReactNode {

@@ -9,7 +9,7 @@ import { useLanguage } from "../../i18n";
 import { Loading } from "../../parts/Panel";
 import { Source } from "../../parts/Source";
 import { Tag } from "../../parts/Tags";
-import { ObservationText } from "../../parts/Value";
+import { ObservationText, RangeText } from "../../parts/Value";
 
 const TrendPlot = lazy(() => import("./TrendPlot"));
 
@@ -83,7 +83,7 @@ function TrendBody({ series, patient, name, dark }: { series: Series; patient: s
                 <ObservationText observation={one} />{" "}
                 {one.status && one.status !== "final" && <Tag>{t(`observationStatus.${one.status}`)}</Tag>}
               </td>
-              <td className="num">{rangesText(one) ?? <span className="quiet">{t("unknown.range")}</span>}</td>
+              <td className="num"><RangeText of={one} /></td>
               <td>
                 <Source of={one} patient={patient} what={name} />
               </td>

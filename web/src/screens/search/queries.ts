@@ -1,7 +1,11 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { search, searchPrivately } from "../../fhir/client";
 import { lookups, type Lookup } from "../../fhir/identify";
+import { namesOf } from "../../fhir/names";
 import type { Patient } from "../../fhir/types";
+
+// Latin names by letter, Chinese ones by pinyin.
+const BY_NAME = new Intl.Collator(["zh-CN", "en"]);
 
 const COUNT: [string, string] = ["_count", "20"];
 
@@ -25,8 +29,9 @@ export function usePatientSearch(typed: string) {
         for (const patient of result.data?.matches ?? [])
           if (patient.id && !found.has(patient.id)) found.set(patient.id, { patient, by: asked[at]!.by });
       });
+      const name = (one: Found): string => namesOf(one.patient).main ?? "";
       return {
-        found: [...found.values()],
+        found: [...found.values()].sort((a, b) => BY_NAME.compare(name(a), name(b))),
         pending: results.some((one) => one.isPending),
         errors: results.filter((one) => one.isError).map((one) => one.error),
         answered: results.some((one) => one.isSuccess),
