@@ -26,7 +26,7 @@ from xinglin.kernel.language import Language, choose
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api, OverBudget
-from xinglin.records.rest.errors import Malformed, TooLarge, UnsupportedMedia
+from xinglin.records.rest.errors import Malformed, TooLarge, TooSlow, UnsupportedMedia
 from xinglin.records.rest.exchange import Answer, Header, Pending, Request
 from xinglin.records.rest.negotiate import FORM, check_nesting, check_sent, flag, preferences, wanted
 from xinglin.records.rest.outcome import Issue, outcome
@@ -39,7 +39,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PREFIX = b"/fhir"
 GZIP_FROM_BYTES = 1400
 """Below one network packet compression gains nothing."""
+GZIP_APART_BYTES = 128 * 1024
+"""Above it (a millisecond or two) a body is packed in a thread."""
 ADDRESS_MOST_BYTES = 32 * 1024
+BODY_WITHIN_S = 120
+"""How long a client may take to send a body: 10 MiB at 0.7 Mbit/s."""
 HEADERS_MOST_BYTES = 64 * 1024
 QUICK_FROM = re.compile(rb"/fhir/([A-Z][A-Za-z]{2,60})/([A-Za-z0-9\-.]{1,64})")
 _PLAIN_ACCEPT = {b"*/*", b"application/fhir+json", b"application/fhir+json, */*"}
@@ -211,20 +215,11 @@ class Endpoint:
         length = headers.get("content-length", "")
         if length.isdigit() and (len(length) > 15 or int(length) > most):
             raise TooLarge("records.rest-body-limit", most=most)
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Gone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > most:
-                raise TooLarge("records.rest-body-limit", most=most)
-            parts.append(part)
-            if not message.get("more_body"):
-                break
-        body = b"".join(parts)
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                body = await _received(receive, most)
+        except TimeoutError:
+            raise TooSlow("records.rest-body-slow", seconds=BODY_WITHIN_S) from None
         packing = headers.get("content-encoding", "identity").strip().lower()
         if packing in ("identity", "") or not body:
             return body
@@ -247,8 +242,10 @@ class Endpoint:
         body = answer.body
         headers = answer.headers + _ALWAYS
         if len(body) >= GZIP_FROM_BYTES and _takes_gzip(asked.get("accept-encoding", "")):
-            packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-            body = packer.compress(body) + packer.flush()
+            if len(body) > GZIP_APART_BYTES:
+                body = await asyncio.get_running_loop().run_in_executor(self._threads, _packed, body)
+            else:
+                body = _packed(body)
             headers = [*headers, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         if answer.status not in (204, 304):
             headers = [*headers, (b"content-length", b"%d" % len(body))]
@@ -275,6 +272,22 @@ class _Gone(Exception):
     """The client went away before its request was whole."""
 
 
+async def _received(receive: Receive, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise TooLarge("records.rest-body-limit", most=most)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     """Name and value pairs of a query string or form; empty values kept, so that they can be refused by name.
 
@@ -299,6 +312,11 @@ def _decoded(text: str) -> str:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+def _packed(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()
 
 
 def _takes_gzip(accept: str) -> bool:

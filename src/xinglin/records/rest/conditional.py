@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 from xinglin.records.rest.errors import Malformed, NoSuchPlace
 
@@ -74,7 +75,12 @@ def http_date(instant: datetime) -> bytes:
     >>> http_date(datetime(2024, 2, 29, 12, 0, 5, tzinfo=UTC))
     b'Thu, 29 Feb 2024 12:00:05 GMT'
     """
-    return format_datetime(instant.replace(microsecond=0), usegmt=True).encode("ascii")
+    return _http_date(instant.replace(microsecond=0))
+
+
+@lru_cache(4096)
+def _http_date(instant: datetime) -> bytes:
+    return format_datetime(instant, usegmt=True).encode("ascii")
 
 
 def instant_text(instant: datetime) -> str:

@@ -11,6 +11,7 @@ XinglinError
      ├─ NoSuchResource       404  not-found
      ├─ WrongMethod          405  not-supported
      ├─ NotAcceptable        406  not-supported
+     ├─ TooSlow              408  timeout
      ├─ PreconditionFailed   412  conflict
      ├─ MultipleMatches      412  multiple-matches
      ├─ TooLarge             413  too-long
@@ -94,6 +95,13 @@ class NotAcceptable(RestError):
 
     status: ClassVar[int] = 406
     issue: ClassVar[str] = "not-supported"
+
+
+class TooSlow(RestError):
+    """The client did not send its body in time."""
+
+    status: ClassVar[int] = 408
+    issue: ClassVar[str] = "timeout"
 
 
 class PreconditionFailed(RestError):
