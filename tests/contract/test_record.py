@@ -352,3 +352,40 @@ def test_many_writers_of_new_ids_get_one_version_each(records: Records, here: Ac
         stored = list(pool.map(write, range(60)))
     assert {s.version for s in stored} == {1}
     assert records.count(here) == {"Observation": 60}
+
+
+def test_two_processes_load_the_same_file_at_once(records: Records, here: Actor, database_url: str) -> None:
+    """They meet at every new code, target and resource, in opposite order; each resource is taken by one of them."""
+    from xinglin.kernel.database import open_database
+
+    other = Records(open_database(database_url, durable=False))
+    lines = [observation(f"o{number}", f"p{number % 50}", str(number)) for number in range(600)]
+    lines += [patient(f"p{number}", birthDate=str(1900 + number)) for number in range(50)]
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            loads = [
+                pool.submit(lambda: records.load(here, lines, batch=60).run()),
+                pool.submit(lambda: other.load(here, lines[::-1], batch=70).run()),
+            ]
+            done = [load.result() for load in loads]
+    finally:
+        other.close()
+    assert sum(one.taken for one in done) == 650
+    assert sum(one.unchanged for one in done) == 650
+    assert [one.rejections for one in done] == [0, 0]
+    assert records.count(here) == {"Observation": 600, "Patient": 50}
+    with records.database.read() as connection:
+        for table, key in (
+            ("term", "tenant, system, code, text"),
+            ("entity", "tenant, type, id"),
+            ("ix_token", "rid, param, value"),
+            ("ix_reference", "rid, param, target"),
+        ):
+            total, distinct = (
+                connection.execute(sql).fetchone()
+                for sql in (
+                    f"SELECT count(*) FROM {table}",
+                    f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {table}) AS d",
+                )
+            )
+            assert total == distinct, table

@@ -27,7 +27,7 @@ from xinglin.trust import Actor, scope
 if TYPE_CHECKING:
     from xinglin.records.service import Records
 
-BATCH: Final = 1000
+BATCH: Final = 2000
 BATCH_BYTES: Final = 8 * 1024 * 1024
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from xinglin.kernel.database import (
     Database,
     DatabaseError,
     Unavailable,
+    WrongKey,
     open_database,
 )
 from xinglin.kernel.database.dialect import translate
@@ -123,3 +125,136 @@ def test_translation_leaves_quoted_text_and_comments_alone() -> None:
         == """SELECT "a?b", 'it''s ?', x %% 2 -- what?
     FROM t WHERE y = %s AND z LIKE '%%'"""
     )
+
+
+class _Counting:
+    """A journal that counts commits."""
+
+    def __init__(self) -> None:
+        self.commits = 0
+
+    def begin(self, connection: Connection, changed: bool) -> None: ...
+
+    def unit_begin(self) -> None: ...
+
+    def unit_end(self, connection: Connection) -> None: ...
+
+    def unit_undone(self) -> None: ...
+
+    def before_commit(self, connection: Connection) -> None: ...
+
+    def committed(self) -> None:
+        self.commits += 1
+
+    def undone(self) -> None: ...
+
+
+def _hold(database: Database) -> tuple[threading.Event, Future[bool]]:
+    """Keep the writer busy until the event is set."""
+    begun, held = threading.Event(), threading.Event()
+
+    def unit(_: Connection) -> bool:
+        begun.set()
+        return held.wait(30)
+
+    future = database.submit(unit)
+    begun.wait(30)
+    return held, future
+
+
+def test_waiting_callers_share_one_commit(database: Database) -> None:
+    journal = _Counting()
+    database.attach(journal)
+    held, first = _hold(database)
+    others = [database.submit(_add(number)) for number in range(40)]
+    held.set()
+    assert first.result() is True
+    assert [other.result() for other in others] == list(range(40))
+    assert journal.commits == 2
+    assert _numbers(database) == list(range(40))
+
+
+def test_a_long_unit_does_not_make_all_that_wait_behind_it_wait_for_each_other(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    journal = _Counting()
+    database.attach(journal)
+    held, first = _hold(database)
+    slow = [database.submit(lambda _: time.sleep(0.06)) for _ in range(4)]
+    held.set()
+    first.result()
+    for one in slow:
+        one.result()
+    assert journal.commits == 5  # each took longer than a batch may last
+
+
+def test_what_is_queued_is_written_before_closing(database_url: str) -> None:
+    database = open_database(database_url)
+    database.exclusively(lambda c: c.execute("CREATE TABLE t (n BIGINT PRIMARY KEY, word TEXT)"))
+    waiting = [database.submit(_add(number)) for number in range(20)]
+    database.close()
+    assert [one.result() for one in waiting] == list(range(20))
+    with open_database(database_url) as again:
+        assert _numbers(again) == list(range(20))
+
+
+def test_an_encrypted_file_opens_under_its_key_only(sqlite_url: str) -> None:
+    with open_database(sqlite_url, key="it's a secret") as database:
+        database.exclusively(lambda c: c.execute("CREATE TABLE t (n BIGINT PRIMARY KEY, word TEXT)"))
+        database.write(_add(1, "plainly readable words"))
+        assert _numbers(database) == [1]
+    path = sqlite_url.removeprefix("sqlite:///")
+    with open(path, "rb") as file:
+        assert b"plainly readable" not in file.read()
+    for key in (None, "another"):
+        with pytest.raises(WrongKey):
+            open_database(sqlite_url, key=key)
+    with open_database(sqlite_url, key="it's a secret") as database:
+        assert _numbers(database) == [1]
+
+
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "letter.txt"
+    path.write_bytes(b"Dear hospital, " * 1000)
+    with pytest.raises(WrongKey):
+        open_database(f"sqlite:///{path}")
+    assert path.read_bytes() == b"Dear hospital, " * 1000
+
+
+def test_a_missing_file_is_not_made_where_it_should_be_there(sqlite_url: str) -> None:
+    with pytest.raises(BadAddress):
+        open_database(sqlite_url, create=False)
+
+
+def test_a_password_is_never_shown(postgres_url: str) -> None:
+    with open_database(postgres_url.replace("xinglin@", "xinglin:secret@")) as database:
+        assert "secret" not in database.url
+    with pytest.raises(Unavailable) as refused:
+        open_database("postgresql://xinglin:secret@127.0.0.1:1/none")
+    assert "secret" not in str(refused.value)
+
+
+def test_another_process_holding_the_write_lock_is_a_clear_refusal(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xinglin.kernel.database import sqlite
+
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.1)
+    with open_database(sqlite_url) as one, open_database(sqlite_url) as other:
+        one.exclusively(lambda c: c.execute("CREATE TABLE t (n BIGINT PRIMARY KEY, word TEXT)"))
+        held, release = threading.Event(), threading.Event()
+
+        def hold(connection: Connection) -> None:
+            held.set()
+            release.wait(30)
+
+        waiting = one.submit(hold)
+        held.wait(30)
+        with pytest.raises(Unavailable) as refused:
+            other.write(_add(1))
+        assert refused.value.status == 503
+        release.set()
+        waiting.result()
+        assert other.write(_add(1)) == 1

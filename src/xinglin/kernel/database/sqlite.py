@@ -160,8 +160,10 @@ class SqliteDatabase:
                 cached_statements=STATEMENTS,
                 factory=SqliteConnection,
             )
+            connection.execute("PRAGMA cipher_log_level = NONE")  # what goes wrong is raised, not printed
             if self._key is not None:
                 connection.execute(f"PRAGMA key = '{self._key.replace(chr(39), chr(39) * 2)}'")
+                connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA foreign_keys = OFF")
             connection.execute("PRAGMA temp_store = MEMORY")
             if reading:
@@ -242,7 +244,9 @@ class _Session:
         if self._connection is not None:
             try:
                 self._connection.execute("PRAGMA optimize")
-                if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat4'").fetchone():
+                if self._connection.execute(
+                    "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat4'"
+                ).fetchone():
                     # With its samples a statement is prepared anew whenever other values are bound to it, which takes
                     # longer than a search; the averages of sqlite_stat1 do not do that.
                     self._connection.execute("DELETE FROM sqlite_stat4")

@@ -33,7 +33,7 @@ def touched(connection: Connection, after: int, most: int) -> tuple[int, dict[in
             "SELECT rid, tenant FROM resource WHERE tx = ? UNION SELECT rid, tenant FROM history WHERE tx = ?",
             (tx, tx),
         ).fetchall()
-        found.update(rows)  # type: ignore[arg-type]
+        found.update(rows)
         reached = place
         if len(found) >= most:
             break
