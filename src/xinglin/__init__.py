@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 
-def __getattr__(name: str) -> object:
-    # Lazily, so that `xinglin --help` and the generated model load without the store.
-    if name == "open":
-        from xinglin.apps.notebook import open_record
+def open(place: object = "", **settings: Any) -> Any:  # noqa: A001 read as xl.open
+    """Open a record: ``"demo"``, a file, a database URL or a server's address. See ``xinglin.apps.notebook.Record``."""
+    from importlib import import_module
 
-        return open_record
-    raise AttributeError(f"module 'xinglin' has no attribute {name!r}")
+    # By name, so that the ground floors, which may import the version above, stand on nothing of apps.
+    return import_module("xinglin.apps.notebook").open_record(place, **settings)

@@ -23,9 +23,8 @@ def record(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Record]:
     monkeypatch.setenv("XINGLIN_DATA", str(tmp_path / "data"))
-    opener: Any = xl.open
     if request.param == "embedded":
-        with opener(tmp_path / "x.db") as opened:
+        with xl.open(tmp_path / "x.db") as opened:
             yield opened
         return
     command = [
@@ -42,7 +41,7 @@ def record(
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        with opener(json.loads(server.stdout.readline())["address"]) as opened:
+        with xl.open(json.loads(server.stdout.readline())["address"]) as opened:
             yield opened
     finally:
         server.terminate()
@@ -210,15 +209,13 @@ def test_the_demonstration_hospital_is_opened_by_name(
 ) -> None:
     monkeypatch.setenv("XINGLIN_DATA", str(tmp_path))
     monkeypatch.setattr("xinglin.apps.hospital.PATIENTS", 2)
-    opener: Any = xl.open
-    with opener("demo") as record:
+    with xl.open("demo") as record:
         assert record.search("Patient").total() == 2
 
 
 def test_a_server_that_is_not_there_is_an_error() -> None:
-    opener: Any = xl.open
     with pytest.raises(XinglinError, match="No server answers"):
-        list(opener("http://127.0.0.1:9").search("Patient"))
+        list(xl.open("http://127.0.0.1:9").search("Patient"))
 
 
 @pytest.mark.parametrize(
