@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import xml.etree.ElementTree as ElementTree
 from decimal import Decimal
 from functools import cache
@@ -115,3 +116,27 @@ def test_official_expressions_give_the_official_results() -> None:
 def test_the_table_of_misses_lists_only_real_ones() -> None:
     failing = {case.get("name") for case in _cases() if outcome(case) is not None}
     assert set(MISSES) <= failing
+
+
+@pytest.mark.skipif(not _cases(), reason="needs the shared test set fhir/fhir-test-cases")
+def test_any_two_official_expressions_joined_give_a_result_or_a_fhirpath_error() -> None:
+    texts = [case.findtext("expression", "") for case in _cases()]
+    chance = random.Random(20260620)
+    operators = "= != ~ < >= + - * / div mod & | and or in contains implies".split()  # noqa: SIM905
+    resource = _resource("patient-example.json")
+    results = 0
+    for _ in range(3_000):
+        first, second = chance.choice(texts), chance.choice(texts)
+        cut = chance.randrange(len(second) + 1)
+        joined = chance.choice(
+            [
+                f"({first}) {chance.choice(operators)} ({second})",
+                f"({first}).select({second})",
+                first + second[cut:],
+            ]
+        )
+        try:
+            results += bool(fhirpath.compile(joined, "Patient").evaluate(resource))
+        except FhirPathError:
+            continue
+    assert results > 500
