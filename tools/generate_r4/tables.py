@@ -112,7 +112,10 @@ class Single:
             if element is None or element.max != 1:
                 return False
             types = list(element.types)
-        return all(t in self.ONE for t in ([wanted] if wanted else types))
+        types = [wanted] if wanted else types
+        if kind == "reference" and "canonical" in types:
+            return False  # with a version: one row with and one without it
+        return all(t in self.ONE for t in types)
 
 
 def write_parameters(shapes: Shapes, folder: Path, header: str) -> None:
@@ -187,10 +190,19 @@ def parameters_of(type: str) -> dict[str, SearchParameter]:
 
 
 def write_compartments(shapes: Shapes, folder: Path, header: str) -> None:
-    lines = [header.format(what="Which parameters put a resource into whose compartment.")]
+    lines = [
+        header.format(
+            what="Which parameters put a resource into whose compartment; its own resource lies in each as well."
+        )
+    ]
     names = []
     for code, definition in sorted(shapes.definitions.compartments.items()):
-        table = {r["code"]: tuple(r["param"]) for r in definition["resource"] if r.get("param")}
+        # ``{def}`` stands for the compartment's own resource, which no parameter names.
+        table = {
+            r["code"]: tuple(p for p in r["param"] if p != "{def}")
+            for r in definition["resource"]
+            if r.get("param")
+        }
         name = f"{code.upper()}_COMPARTMENT"
         names.append((code, name))
         lines.append(f"{name}: dict[str, tuple[str, ...]] = {{")
