@@ -19,6 +19,7 @@ from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
 from xinglin.standards.fhir.r4.compartments import COMPARTMENTS
 from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
 from xinglin.standards.fhir.search.grammar import _REFUSED as REFUSED
+from xinglin.standards.fhir.search.names import targets
 
 INTERACTIONS = (
     "read",
@@ -97,7 +98,7 @@ def _resource(type_: str, backward: dict[str, list[str]]) -> dict[str, Any]:
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
         "conditionalDelete": "single",
-        "referencePolicy": ["literal", "logical", "local"],
+        "referencePolicy": ["literal", "logical"],
         "searchInclude": ["*", *forward],
         "searchRevInclude": ["*", *backward[type_]] if backward[type_] else ["*"],
         "searchParam": _parameters(type_),
@@ -112,8 +113,9 @@ def _backward() -> dict[str, list[str]]:
     everything = len(RESOURCE_TYPES) - 10
     for type_ in sorted(RESOURCE_TYPES):
         for name, parameter in searchable(type_).items():
-            if parameter.type == "reference" and len(parameter.targets) < everything:
-                for target in parameter.targets:
+            wanted = targets(parameter) if parameter.type == "reference" else ()
+            if len(wanted) < everything:
+                for target in wanted:
                     found[target].append(f"{type_}:{name}")
     return found
 

@@ -63,9 +63,8 @@ def validate(edge: Edge, request: Request, type_: str | None, id_: str | None) -
 
 def check(edge: Edge, request: Request, body: bytes, type_: str | None, id_: str | None) -> list[Issue]:
     """All that tiers 1 and 2 find in ``body``, which is to be a ``type_`` with the id ``id_`` where these are given."""
-    from xinglin.standards.fhir.validate import tier2
-
     from xinglin.standards.fhir.parse import parse
+    from xinglin.standards.fhir.validate import tier2
 
     try:
         resource = parse(body)
