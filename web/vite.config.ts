@@ -14,5 +14,10 @@ export default defineConfig({
     chunkSizeWarningLimit: 900, // kB before compression; tests/journeys/web holds the compressed size to its bound
   },
   server: { proxy: { "/fhir": process.env.XINGLIN_URL ?? "http://127.0.0.1:8080" } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], setupFiles: ["src/test-setup.ts"] },
+  test: {
+    include: ["src/**/*.test.{ts,tsx}"], // those that need a document say so in their first line
+    setupFiles: ["src/test-setup.ts"],
+    testTimeout: 30_000, // a laptop that runs the whole suite at once is slow
+    maxWorkers: 2,
+  },
 });

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FhirError, nextPath, readPage, requestText, searchPrivately } from "./client";
 

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { render } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { Narrative, narrativeText } from "./Narrative";
@@ -12,8 +13,8 @@ describe("someone else's XHTML", () => {
     expect(container.querySelector("td")?.getAttribute("colspan")).toBe("2");
   });
   it("does not break on malformed or very deep markup", () => {
-    const deep = `${"<div>".repeat(5000)}x${"</div>".repeat(5000)}`;
-    expect(() => render(<Narrative html={deep} />)).not.toThrow();
+    const deep = `${"<div>".repeat(400)}words${"</div>".repeat(400)}`;
+    expect(render(<Narrative html={deep} />).container.textContent).toBe("words");
     expect(() => render(<Narrative html={"<p><b>x</p></i><<"} />)).not.toThrow();
   });
   it("has no words where there are only tags", () => {

@@ -21,7 +21,8 @@ function shown(node: Node, key: number, depth: number): ReactNode {
     const parent = node.parentElement?.tagName.toLowerCase() ?? "";
     return TABLE_ONLY.has(parent) && !node.textContent?.trim() ? null : node.textContent;
   }
-  if (node.nodeType !== Node.ELEMENT_NODE || depth > DEEPEST) return null;
+  if (node.nodeType !== Node.ELEMENT_NODE) return null;
+  if (depth > DEEPEST) return node.textContent; // the words are kept, the nesting is not
   const element = node as Element;
   const tag = element.tagName.toLowerCase();
   if (LEFT_OUT.has(tag)) return null;

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { render } from "@testing-library/react";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startLanguage } from "../i18n";

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { describe, expect, it, vi } from "vitest";
 import type { Line } from "../../fhir/observations";
 import { byUnit } from "./Trend";
