@@ -55,9 +55,8 @@ def test_strange_text_is_kept_and_found(records: Records, here: Actor, text: str
     assert found == body
     assert records.load(here, [json.dumps(body, ensure_ascii=False).encode()]).run().unchanged == 1
     escaped = text[:200].replace("\\", "\\\\").replace(",", "\\,").replace("$", "\\$").replace("|", "\\|")
-    for name in ("identifier", "family:exact"):
-        if name == "identifier" and len(text) > 200:
-            continue
+    # A long name is found by its beginning; as a whole it is compared only as far as the index goes.
+    for name in ("identifier", "family:exact") if len(text) <= 200 else ("family",):
         query = parse_query("Patient", [(name, escaped)], strict=True)
         assert [entry.stored.id for entry in records.search(here, query).entries] == ["p"], name
     records.fulltext.catch_up()
