@@ -272,3 +272,28 @@ def test_large_answers_are_packed_for_those_who_take_it(http: httpx.Client, ward
     assert "content-encoding" not in plain.headers
     assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 3
     assert [e["fullUrl"] for e in packed.json()["entry"]] == [e["fullUrl"] for e in plain.json()["entry"]]
+
+
+def test_a_long_search_leaves_the_event_loop_and_is_answered_all_the_same(
+    http: httpx.Client, ward: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xinglin.records import api as module
+
+    turned_away: list[str] = []
+    answer = module.Api.answer
+
+    def watched(self: module.Api, request: Any, *, inline: bool = False) -> Any:
+        try:
+            return answer(self, request, inline=inline)
+        except module.OverBudget:
+            turned_away.append(request.path[0])
+            raise
+
+    monkeypatch.setattr(module, "STEPS_INLINE", 0)
+    monkeypatch.setattr(module.Api, "answer", watched)
+    found = http.get(
+        "Observation", params={"code:text": "hb", "patient": ward["zhang"], "_sort": "-date", "_count": "50"}
+    )
+    assert found.status_code == 200
+    assert len(matches(found.json())) == 25
+    assert turned_away == ["Observation"]

@@ -116,6 +116,7 @@ def flag(name: str, value: str) -> bool:
     return value == "true"
 
 
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -132,13 +133,13 @@ def check_nesting(body: bytes, most: int) -> None:
 
 
 def _deeper(body: bytes, most: int) -> bool:
-    brackets = body.translate(None, _NOT_BRACKETS)
+    brackets = body.translate(_AS_SQUARE, _NOT_BRACKETS)
     for _ in range(most):
-        left = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        left = brackets.replace(b"[]", b"")  # one level: what this brings together is not looked at again
         if not left:
             return False
         if len(left) == len(brackets):
             break
         brackets = left
-    # Closed pairs are gone, level by level; what is left open is the depth of what never closes.
-    return b"{}" in brackets or b"[]" in brackets or brackets.count(b"{") + brackets.count(b"[") > most
+    # What is left open is the depth of what never closes.
+    return b"[]" in brackets or brackets.count(b"[") > most

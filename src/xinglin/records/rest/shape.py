@@ -83,7 +83,7 @@ def _summarised(type_: str, members: dict[str, msgspec.Raw]) -> dict[str, msgspe
         backbone = inner[plain]
         if backbone is None or name != plain:
             found[name] = raw
-        elif bytes(raw[:1]) == b"[":
+        elif bytes(raw).startswith(b"["):
             parts = [_encode(_summarised(backbone, _members(item))) for item in _items(raw)]
             found[name] = msgspec.Raw(b"[" + b",".join(parts) + b"]")
         else:
