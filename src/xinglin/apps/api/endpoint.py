@@ -25,7 +25,7 @@ from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, choose
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
-from xinglin.records.api import Api, OverBudget
+from xinglin.records.api import LIGHT_BODY_BYTES, Api, OverBudget
 from xinglin.records.rest.errors import Malformed, TooLarge, TooSlow, UnsupportedMedia
 from xinglin.records.rest.exchange import Answer, Header, Pending, Request
 from xinglin.records.rest.negotiate import FORM, check_nesting, check_sent, flag, preferences, wanted
@@ -153,7 +153,11 @@ class Endpoint:
         method: str = scope["method"]
         body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
         if "json" in headers.get("content-type", "json"):
-            check_nesting(body, self._settings.nesting_limit)
+            if len(body) <= LIGHT_BODY_BYTES:
+                check_nesting(body, self._settings.nesting_limit)
+            else:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, check_nesting, body, self._settings.nesting_limit)
         request = self._request(scope, headers, body, base + PREFIX.decode(), language)
         api = self._api
         answer: Answer | Pending | None = None

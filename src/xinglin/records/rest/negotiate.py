@@ -126,9 +126,8 @@ def check_nesting(body: bytes, most: int) -> None:
 
     What is no JSON is left to whoever reads it. Takes a time in proportion to the body, not to the depth.
     """
-    if body.count(b"{") + body.count(b"[") <= most or not _deeper(body, most):
-        return
-    if _deeper(_STRING.sub(b"", body), most):  # brackets inside strings do not nest
+    # Brackets inside strings do not nest; looking for strings is only worth it where there are brackets enough.
+    if body.count(b"{") + body.count(b"[") > most and _deeper(_STRING.sub(b"", body), most):
         raise TooDeep("records.rest-nesting", most=most)
 
 
