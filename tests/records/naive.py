@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from xinglin.standards import ucum
@@ -150,7 +151,12 @@ class Naive:
     def _items(self, resource: Any, parameter: SearchParameter) -> list[Found]:
         kind = type(resource).__name__
         found = []
-        for name, value in compile_fhirpath(parameter.expression, kind).evaluate_typed(resource):
+        # Each part of a union apart: the union itself would leave out one of two equal quantities, say < 60 and 60.
+        parts = [
+            compile_fhirpath(part, kind).evaluate_typed(resource)
+            for part in parameter.expression.split(" | ")
+        ]
+        for name, value in chain.from_iterable(parts):
             short = name.removeprefix("FHIR.").replace("System.Boolean", "boolean")
             if value is None or (parameter.type == "reference" and short[:1].isupper() and short != "Reference"
                                  and short not in parameter.targets):  # fmt: skip
@@ -250,7 +256,12 @@ class Naive:
             found = compile_fhirpath(expression).evaluate_typed(
                 one.value, variables={"resource": resource or one.value}
             )
-            items = [Found(kind.removeprefix("FHIR."), value) for kind, value in found if value is not None]
+            implied = self.implied(named[name], parameter.base)
+            items = [
+                Found(type.removeprefix("FHIR."), value, system=implied if type == "FHIR.code" else "")
+                for type, value in found
+                if value is not None
+            ]
             groups.append([item for item in items if self.present(named[name], item)])
         return groups
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import sys
 import tarfile
@@ -11,23 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from paths import r4_examples
 from xinglin.kernel.database import open_database
+from xinglin.kernel.settings import Settings
 from xinglin.records.service import Records
 from xinglin.standards.fhir.parse import Invalid, parse
 from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
 from xinglin.standards.fhir.search.grammar import parse_query
-from xinglin.standards.fhir.search.query import PREFIXES, Query
+from xinglin.standards.fhir.search.query import PREFIXES, Compartment, Query
 from xinglin.standards.fhir.search.text import escaped
+from xinglin.standards.fhir.temporal import site_zone
 from xinglin.trust import local_system
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import worlds
 from naive import Found, Naive, measures, strings, texts, tokens
+from searches import HERE, SPECIAL, searches
 
 ACTOR = local_system()
-SPECIAL = {"_text", "_content", "_lastUpdated", "_query", "_filter", "_list", "near"}
+EXAMPLES = int(os.environ.get("XINGLIN_SEARCH_EXAMPLES", "150"))
+"""Searches tried on each small world and database; raise it to hunt."""
 
 
 def searched(records: Records, query: Query) -> set[tuple[str, str]]:
@@ -43,11 +51,11 @@ def searched(records: Records, query: Query) -> set[tuple[str, str]]:
 
 
 def disagreements(
-    records: Records, naive: Naive, searches: Iterator[tuple[str | None, list[tuple[str, str]]]]
+    records: Records, naive: Naive, asked_for: Iterator[tuple[str | None, list[tuple[str, str]]]]
 ) -> Iterator[str]:
     """Searches on which the two differ, in words; fails where fewer than a few find anything."""
     asked = answered = 0
-    for kind, pairs in searches:
+    for kind, pairs in asked_for:
         query = parse_query(kind, [*pairs, ("_count", "1000")], strict=True)
         expected, found = naive.search(query), searched(records, query)
         asked += 1
@@ -221,3 +229,28 @@ def test_every_parameter_of_the_official_examples(database_url: str) -> None:
     wrong = list(disagreements(records, naive, suggested(naive, random.Random(1), 6)))
     records.close()
     assert not wrong, "\n".join(wrong[:40]) + f"\n… {len(wrong)} in all"
+
+
+@pytest.mark.parametrize(("seed", "zone"), [(1, "UTC"), (2, "Asia/Shanghai")])
+def test_any_search_over_a_small_world(database_url: str, seed: int, zone: str) -> None:
+    bodies = [json.dumps(one).encode() for one in worlds.World(seed).resources]
+    records = Records(
+        open_database(database_url, durable=False), Settings(time_zone=zone, base_url=HERE.rstrip("/"))
+    )
+    done = records.load(ACTOR, bodies).run()
+    assert done.taken == len(bodies), [str(one.error) for one in done.rejected[:3]]
+    naive = Naive([parse(body) for body in bodies], site_zone(zone), (HERE,))
+    answered: list[int] = []
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(searches())
+    def check(search: tuple[str | None, Compartment | None, list[tuple[str, str]]]) -> None:
+        kind, compartment, pairs = search
+        query = parse_query(kind, pairs, strict=True, timezone=zone, bases=(HERE,), compartment=compartment)
+        expected = naive.search(query)
+        assert searched(records, query) == expected
+        answered.append(len(expected))
+
+    check()
+    records.close()
+    assert sum(map(bool, answered)) > len(answered) // 5

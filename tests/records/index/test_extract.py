@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from xinglin.records.index.general import general_rows
 from xinglin.records.index.rows import CANONICAL, IDENTIFIER, LONGEST, OF_TYPE, IndexContext, IndexRows
 from xinglin.records.index.signature import index_signature
 from xinglin.records.index.source import MOST_FIRST, MOST_SECOND, UNINDEXED
+from xinglin.records.search.owners import is_single
 from xinglin.standards.fhir.parse import Invalid, parse
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
 from xinglin.standards.fhir.r4.parameters import PARAMETERS, parameters_of
@@ -23,6 +25,7 @@ from xinglin.standards.fhir.temporal import MAX_US, interval
 
 UCUM = "http://unitsofmeasure.org"
 INF = float("inf")
+SINGLE = {one.number for one in PARAMETERS.values() if is_single(one.base, one.name)}
 
 
 def rows(kind: str, /, **elements: Any) -> IndexRows:
@@ -424,6 +427,8 @@ def _agree(resource: Any) -> set[int]:
     ]
     for one in lists:
         assert len(one) == len(set(one))
+        for number, count in Counter(row[0] for row in one).items():
+            assert count == 1 or number not in SINGLE, number  # search relies on it
     return {row[0] for one in lists for row in one}
 
 

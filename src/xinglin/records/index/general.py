@@ -106,7 +106,10 @@ def symbolic(kind: str, name: str, item: Any, bases: tuple[str, ...], zone: tzin
 def _targets(type: str, item: Any, bases: tuple[str, ...]) -> list[tuple[str, str]]:
     if type == "Reference":
         return [values.aim(item.reference, bases)[:2] if item.reference is not None else ("", "")]
-    return [aim[:2] for aim in values.canonical(item, bases)]
+    return [
+        aim[:2]
+        for aim in (values.canonical(item, bases) if type == "canonical" else [values.aim(item, bases)])
+    ]
 
 
 def _pairs(

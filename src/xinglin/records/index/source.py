@@ -362,8 +362,10 @@ def _write_reference(
         if any(ending.walk.refers for ending in group):
             line("if not found:")
             line(f"found = unresolved({name}, r)", 1)
-    else:
+    elif fhir_type == "canonical":
         line(f"aims = canonical({name}, bases)")
+    else:
+        line(f"aims = (aim({name}, bases),)")
     deeper = 0
     if fhir_type != "Reference":
         line("for t, i, found in aims:")

@@ -60,6 +60,8 @@ class Lifter(Comparisons):
     def shape(self, query: Query) -> Shape:
         """The whole search."""
         types = (query.type,) if query.type is not None else query.types
+        if not types and query.sort and query.sort[0].parameter.name == "_lastUpdated":
+            types = tuple(self.lookup.types())  # each is walked, and the walks are merged
         type_slots = tuple(self.slot(name) for name in types)
         known = types or resource_types()
         nodes = [self.condition(criterion, known) for criterion in query.criteria]
@@ -73,7 +75,7 @@ class Lifter(Comparisons):
             return self.criterion(condition, types)
         if isinstance(condition, Chain):
             return self.chain(condition)
-        return self.having(condition)
+        return self.having(condition, types)
 
     def chain(self, chain: Chain) -> Node:
         ends = []
@@ -91,13 +93,12 @@ class Lifter(Comparisons):
             tuple(ends),
         )
 
-    def having(self, has: Has) -> Node:
+    def having(self, has: Has, types: Sequence[str]) -> Node:
         node = self.condition(has.criterion, (has.type,))
         if isinstance(node, Never):
             return node
-        return Having(
-            has.reference.number, is_owning(has.type, has.reference.name), self.slot(has.type), node
-        )
+        owned = tuple(types) == ("Patient",) and is_owning(has.type, has.reference.name)
+        return Having(has.reference.number, owned, self.slot(has.type), node)
 
     def compartment(self, compartment: Compartment, types: Sequence[str]) -> Node:
         """Membership: any of the references that the definition names, or the resource itself."""
