@@ -258,3 +258,11 @@ def test_another_process_holding_the_write_lock_is_a_clear_refusal(
         release.set()
         waiting.result()
         assert other.write(_add(1)) == 1
+
+
+@pytest.mark.postgres
+def test_postgresql_syncs_before_it_answers_even_where_its_default_is_not_to(postgres_url: str) -> None:
+    for durable, setting in ((True, "on"), (False, "off")):
+        with open_database(postgres_url, durable=durable) as database:
+            found = database.exclusively(lambda c: c.execute("SHOW synchronous_commit").fetchone())
+            assert found == (setting,)

@@ -208,6 +208,11 @@ class PostgresDatabase:
                 raw.execute("SET default_transaction_read_only = on")
             elif not self._durable:
                 raw.execute("SET synchronous_commit = off")
+            else:  # whatever the server's default: an acknowledged write is on its disk
+                raw.execute(
+                    "SELECT set_config('synchronous_commit', 'on', false)"
+                    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+                )
         except psycopg.Error as error:
             raise _raised(error) from error
         return PostgresConnection(raw)

@@ -81,9 +81,12 @@ class Ledger:
         self._clear()
 
     def undone(self) -> None:
+        # The server may have crashed and forgotten what no commit made it remember: numbers of a sequence too.
         self._last = dict(self._saved)
-        self._forget(0, 0)
+        self._blocks = {"rid": (0, 0), "term": (0, 0)}
         self._clear()
+        self._entities.clear()
+        self._terms.clear()
 
     def _clear(self) -> None:
         self._commits = []
