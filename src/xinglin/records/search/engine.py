@@ -19,7 +19,7 @@ from xinglin.records.search.budget import bounded
 from xinglin.records.search.includes import included
 from xinglin.records.search.lift import Lifter
 from xinglin.records.search.nodes import Never, Shape
-from xinglin.records.search.plans import Plan, choose, driving, steps
+from xinglin.records.search.plans import Plan, best, choose, driving, steps
 from xinglin.records.search.repository import Lookup
 from xinglin.records.search.statements import Statement, Statements, Step
 from xinglin.records.stored import Stored
@@ -75,18 +75,19 @@ class _Ready:
     compiled: Statements
     shape: Shape
     steps: list[Step]
-    statements: dict[tuple[int, tuple[bool, ...] | None], Statement]
+    statements: dict[tuple[int, tuple[bool, ...] | None, int], Statement]
 
     def statement(self, step: int, after: Sequence[Any] | None, size: int) -> Statement:
         """``size``: how many values the query has; the limit's slot comes next, then those of ``after``."""
         nulls = None if after is None else tuple(value is None for value in after)
-        found = self.statements.get((step, nulls))
+        # Queries of one shape may differ in size: a value that names nothing takes a slot, but no part in the shape.
+        found = self.statements.get((step, nulls, size))
         if found is None:
             slots = None
             if nulls is not None:
                 slots = [None if null else size + 1 + place for place, null in enumerate(nulls)]
             found = self.compiled.page(self.steps[step], self.shape.types, slots, size)
-            self.statements[step, nulls] = found
+            self.statements[step, nulls, size] = found
         return found
 
 
@@ -118,7 +119,7 @@ class Search:
         self, connection: Connection, predicate: Predicate, query: Query, most: int
     ) -> list[tuple[str, str]]:
         """Type and id of at most ``most`` matches."""
-        with bounded(connection, None, self.bounds.time_s):
+        with bounded(connection, None, self.bounds.time_s, restore=True):
             rows, _ = _Run(self, connection, predicate, query).matches(most)
             return [(row.stored.type, row.stored.id) for row in rows]
 
@@ -236,17 +237,19 @@ class _Run:
         return 0 if row is None else int(row[0])
 
     def total(self) -> int | None:
-        """How many resources match, whatever the page."""
+        """How many resources match, whatever the page; None for an estimate beyond what is counted."""
         if self.never:
             return 0
         compiled = self.compiler()
-        if not self.shape.nodes:
+        most = ESTIMATED + 1 if self.query.total == "estimate" and self.query.summary != "count" else None
+        if not self.shape.nodes and most is None:
             statement = compiled.count_all(self.shape.types)
         else:
-            plan = self.plan()
+            plan = best(self.shape, compiled, self.counted)
             others = tuple(node for place, node in enumerate(self.shape.nodes) if place != plan.driver)
-            statement = compiled.count(driving(plan, self.shape, compiled), others, self.shape.types)
-        return self.number(statement.sql, [self.values[slot] for slot in statement.slots])
+            statement = compiled.count(driving(plan, self.shape, compiled), others, self.shape.types, most)
+        found = self.number(statement.sql, [self.values[slot] for slot in statement.slots])
+        return None if found == most else found
 
     # Cursors
 
