@@ -84,10 +84,11 @@ def _summarised(type_: str, members: dict[str, msgspec.Raw]) -> dict[str, msgspe
         if backbone is None or name != plain:
             found[name] = raw
         elif bytes(raw).startswith(b"["):
-            parts = [_encode(_summarised(backbone, _members(item))) for item in _items(raw)]
-            found[name] = msgspec.Raw(b"[" + b",".join(parts) + b"]")
-        else:
-            found[name] = msgspec.Raw(_encode(_summarised(backbone, _members(raw))))
+            parts = [_summarised(backbone, _members(item)) for item in _items(raw)]
+            if kept := [_encode(part) for part in parts if part]:
+                found[name] = msgspec.Raw(b"[" + b",".join(kept) + b"]")
+        elif part := _summarised(backbone, _members(raw)):
+            found[name] = msgspec.Raw(_encode(part))
     return found
 
 
@@ -114,10 +115,13 @@ def _mandatory(type_: str) -> frozenset[str]:
 
 @cache
 def _summary_elements(type_: str) -> dict[str, str | None]:
-    """Names in a summary, and for backbone elements the path of their own elements."""
+    """Names in a summary, and for backbone elements the path of their own elements.
+
+    Mandatory elements too, though four of them are not marked: without them clients refuse what they get.
+    """
     found: dict[str, str | None] = {}
     for element in ELEMENTS[type_].values():
-        if not element.summary:
+        if not element.summary and element.min == 0:
             continue
         base = element.name.removesuffix("[x]")
         names = [base + one[0].upper() + one[1:] for one in element.types] if element.choice else [base]
