@@ -389,3 +389,34 @@ def test_two_processes_load_the_same_file_at_once(records: Records, here: Actor,
                 )
             )
             assert total == distinct, table
+
+
+def test_names_first_met_in_a_failed_write_are_met_again(records: Records, here: Actor) -> None:
+    """Codes and identities are remembered between writes; those of a write that was undone must be forgotten."""
+    from xinglin.standards.fhir.search.grammar import parse_query
+
+    body = observation("o", "p", "1").replace(b"4548-4", b"new-code")
+
+    def fail(transaction: Transaction) -> None:
+        transaction.update("Observation", "o", body)
+        raise ZeroDivisionError
+
+    held = threading.Event()
+    blocker = records.begin(here, lambda _: held.wait(30))
+    failing = [records.begin(here, fail) for _ in range(3)]
+    taken = records.begin(here, lambda transaction: transaction.update("Observation", "o", body))
+    failing.append(records.begin(here, fail))
+    held.set()
+    blocker.result()
+    for one in failing:
+        with pytest.raises(ZeroDivisionError):
+            one.result()
+    assert taken.result().version == 1
+    for criterion in (("code", "new-code"), ("subject", "Patient/p")):
+        query = parse_query("Observation", [criterion], strict=True)
+        assert [entry.stored.id for entry in records.search(here, query).entries] == ["o"]
+    assert [change.id for change in records.changes(here)] == ["o"]
+    with records.database.read() as connection:
+        assert connection.execute("SELECT count(*) FROM term WHERE code = 'new-code'").fetchone() == (1,)
+        duplicated = "SELECT count(*) FROM (SELECT rid FROM entity GROUP BY rid HAVING count(*) > 1) AS d"
+        assert connection.execute(duplicated).fetchone() == (0,)
