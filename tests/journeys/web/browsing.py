@@ -128,6 +128,10 @@ CSV = """病案号,姓名,性别,出生日期,联系电话,检验项目,结果,�
 SCRIPT = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
 
 
+MANY = 1300
+"""More results than a chart fetches before it asks."""
+
+
 def _text(words: str, kind: str = "text/plain; charset=utf-8") -> dict[str, Any]:
     return {"attachment": {"contentType": kind, "data": base64.b64encode(words.encode()).decode()}}
 
@@ -271,5 +275,19 @@ def odd_people() -> str:
             "author": [{"display": "王芳"}],
             "content": [_text("主诉：口渴、多饮、多尿14年。\n现病史：近1月血糖控制不佳。")],
         },
+    ]
+    many = {"reference": "Patient/many"}
+    resources.append({"resourceType": "Patient", "id": "many", "name": [{"text": "Many Results"}]})
+    resources += [
+        {
+            "resourceType": "Observation",
+            "id": f"many-{at}",
+            "status": "final",
+            "subject": many,
+            "code": {"text": "Counted test"},
+            "effectiveDateTime": f"{2000 + at // 100}-{at % 12 + 1:02}-{at % 28 + 1:02}",
+            "valueQuantity": {"value": at, "unit": "mg"},
+        }
+        for at in range(MANY)
     ]
     return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in resources)

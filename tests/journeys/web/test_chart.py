@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from journeys.web.browsing import DESKTOP, PHONE, SCRIPT, Installation
+from journeys.web.browsing import DESKTOP, MANY, PHONE, SCRIPT, Installation
 from paths import shared
 
 if TYPE_CHECKING:
@@ -84,6 +84,19 @@ def test_the_latest_value_its_unit_and_date_are_those_of_the_file(
     assert f"{len(values)} values" in row
     day = latest["effectiveDateTime"][:10]
     assert page.locator("#results tr", has_text="HbA1c").locator(f'time[title^="{day}"]').count() == 1
+
+
+def test_more_results_than_are_fetched_is_said_and_they_come_when_asked(
+    hospital: Installation, visit: Open
+) -> None:
+    page = visit(f"{hospital.address}/patients/many")
+    results = page.locator("#results")
+    results.get_by_text("Newest 1200 loaded; the record holds more.").wait_for()
+    assert "1200 values" in results.inner_text()
+    assert "None among the newest 1200 loaded." in page.locator("#vitals").inner_text()
+    results.get_by_role("button", name="Load more").click()
+    results.get_by_text(f"{MANY} values").wait_for()
+    page.locator("#vitals").get_by_text("No vital signs recorded.").wait_for()
 
 
 def test_a_trend_shows_every_value_and_draws_it(hospital: Installation, visit: Open) -> None:

@@ -42,6 +42,11 @@ describe("series", () => {
     const undated = of("b", { valueQuantity: { value: 7, unit: "%" } });
     expect(linesOf(seriesOf([missing, undated], "results").series[0]!)).toEqual([]);
   });
+  it("gives no row to a panel that only gathers its members", () => {
+    const panel = of("p", { hasMember: [{ reference: "Observation/a" }] });
+    expect(seriesOf([panel], "results").series).toEqual([]);
+    expect(seriesOf([{ ...panel, valueString: "abnormal" }], "results").series).toHaveLength(1);
+  });
   it("knows a vital sign without a category by its code", () => {
     expect(groupOf(of("a", { category: undefined, code: { coding: [{ system: "http://loinc.org", code: "8867-4" }] } }))).toBe("vitals");
     expect(groupOf(of("a", { category: undefined }))).toBe("results");

@@ -46,12 +46,18 @@ export interface Series {
   points: Observation[];
 }
 
+/** A panel that has members and no value of its own: its members stand in rows of their own. */
+function onlyGathers(observation: Observation): boolean {
+  const holds = Object.keys(observation).some((key) => key.startsWith("value") || key === "dataAbsentReason" || key === "component");
+  return Boolean(observation.hasMember?.length) && !holds;
+}
+
 /** One row a test. Withdrawn observations are left out; `withdrawn` says how many. */
 export function seriesOf(observations: Observation[], group: Group): { series: Series[]; withdrawn: number } {
   const byKey = new Map<string, Series>();
   let withdrawn = 0;
   for (const observation of observations) {
-    if (groupOf(observation) !== group) continue;
+    if (groupOf(observation) !== group || onlyGathers(observation)) continue;
     if (isEnteredInError(observation)) {
       withdrawn += 1;
       continue;

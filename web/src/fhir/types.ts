@@ -140,6 +140,7 @@ export interface Observation extends Resource, ObservationValue {
   effectivePeriod?: Period;
   effectiveInstant?: string;
   issued?: string;
+  hasMember?: Reference[];
   component?: (ObservationValue & { code?: CodeableConcept })[];
   note?: Annotation[];
 }

@@ -37,17 +37,20 @@ export function PagesPanel({
   aside?: ReactNode;
   children: () => ReactNode;
 }): ReactNode {
+  const { t } = useLanguage();
   const failed = pages.filter((one) => one.status === "failed");
   const loading = pages.some((one) => one.status === "loading");
   // Nothing found is only said once everything that could have held something was read to its end.
   const settled = pages.every((one) => one.complete);
+  const cut = pages.find((one) => one.more);
   return (
     <Panel title={title} id={id} aside={aside}>
       {failed.map((one, at) => (
         <Failure key={at} error={one.error} retry={one.retry} />
       ))}
       {isEmpty ? (
-        loading || (!settled && !failed.length) ? <Loading /> : !failed.length && <p className="quiet" style={{ margin: 0 }}>{empty}</p>
+        cut ? <p className="quiet" style={{ margin: 0 }}>{t("state.noneInLoaded", { shown: cut.items.length })}</p>
+        : loading || (!settled && !failed.length) ? <Loading /> : !failed.length && <p className="quiet" style={{ margin: 0 }}>{empty}</p>
       ) : (
         children()
       )}

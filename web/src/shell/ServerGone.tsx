@@ -26,7 +26,7 @@ export function ServerGone(): ReactNode {
 
   const ask = useCallback(async (): Promise<void> => {
     try {
-      const answer = await fetch("/health", { cache: "no-store" });
+      const answer = await fetch("/ready", { cache: "no-store" });
       if (!answer.ok) return;
     } catch {
       return;

@@ -84,7 +84,7 @@ export function Results({ pages, patient, group }: { pages: Pages<Observation>; 
           </>
         )}
       </PagesPanel>
-      <Trend series={series.find((one) => one.key === opened)} patient={patient} close={() => setOpened(undefined)} />
+      <Trend series={series.find((one) => one.key === opened)} patient={patient} cut={pages.more ? pages.items.length : undefined} close={() => setOpened(undefined)} />
     </>
   );
 }

@@ -20,8 +20,15 @@ export function byUnit(lines: Line[]): Line[][] {
   return [...units.values()];
 }
 
+interface Opened {
+  series: Series | undefined;
+  patient: string;
+  cut?: number; // so many results were loaded, and there are more
+  close: () => void;
+}
+
 /** One test over time: the chart, and every value in a table with its source. */
-export function Trend({ series, patient, close }: { series: Series | undefined; patient: string; close: () => void }): ReactNode {
+export function Trend({ series, patient, cut, close }: Opened): ReactNode {
   const { language, t } = useLanguage();
   const phone = useMediaQuery("(max-width: 48em)");
   const dark = useComputedColorScheme("light") === "dark";
@@ -31,6 +38,7 @@ export function Trend({ series, patient, close }: { series: Series | undefined; 
       opened={Boolean(series)} onClose={close} title={<strong>{name}</strong>} size="xl" fullScreen={phone}
       attributes={NO_BANNER} closeButtonProps={{ "aria-label": t("trend.close") }}
     >
+      {series && cut !== undefined && <p>{t("state.shownOfMore", { shown: cut })}</p>}
       {series && <TrendBody series={series} patient={patient} name={name} dark={dark} />}
     </Modal>
   );

@@ -18,6 +18,8 @@ export function SearchScreen(): ReactNode {
   const { t } = useLanguage();
   const [typed, setTyped] = useState(kept);
   const [asked] = useDebouncedValue(typed.trim(), PAUSE_MS);
+  // On a phone the keyboard would cover the list before anything is asked.
+  const hasKeyboard = window.matchMedia("(pointer: fine)").matches;
   const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const recent = useRecent();
@@ -38,7 +40,7 @@ export function SearchScreen(): ReactNode {
       <h1 className={styles.title}>{t("search.title")}</h1>
       <TextInput
         ref={field} size="md" type="text" role="searchbox" aria-label={t("search.label")} placeholder={t("search.placeholder")} description={t("search.hint")}
-        inputWrapperOrder={["label", "input", "description", "error"]} value={typed} autoFocus autoComplete="off" autoCorrect="off" spellCheck={false} name="find"
+        inputWrapperOrder={["label", "input", "description", "error"]} value={typed} autoFocus={hasKeyboard} autoComplete="off" autoCorrect="off" spellCheck={false} name="find"
         onChange={(event) => change(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === "Escape") change("");
