@@ -55,7 +55,7 @@ def found(*paths: Path, settings: Settings | None = None) -> list[Source]:
         (b"\0" * 128 + b"DICM", "dicom"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "unknown"),
         (b"Some prose without any table in it.\nAnd more of it.\n", "unknown"),
-        (gzip.compress(PATIENT), "gzip"),
+        (gzip.compress(PATIENT, mtime=0), "gzip"),
     ],
 )
 def test_kind_is_told_by_content(content: bytes, kind: str) -> None:
@@ -77,14 +77,14 @@ def test_names_do_not_matter(tmp_path: Path) -> None:
 def test_folders_zips_and_gzips_are_opened(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("ward/b.json", BUNDLE)
-        archive.writestr("ward/c.ndjson.gz", gzip.compress(PATIENT + b"\n"))
+        archive.writestr("ward/c.ndjson.gz", gzip.compress(PATIENT + b"\n", mtime=0))
         archive.writestr("__MACOSX/._b.json", b"\0")
         inner = io.BytesIO()
         with zipfile.ZipFile(inner, "w") as other:
             other.writestr("d.csv", "MRN,Name\n1,A\n")
         archive.writestr("inner.zip", inner.getvalue())
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub/e.json.gz").write_bytes(gzip.compress(BUNDLE))
+    (tmp_path / "sub/e.json.gz").write_bytes(gzip.compress(BUNDLE, mtime=0))
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden/f.json").write_bytes(BUNDLE)
     sources = found(tmp_path)
@@ -125,7 +125,7 @@ def test_a_bomb_is_refused_while_it_unpacks(tmp_path: Path, form: str) -> None:
     zeros = b" " * (64 << 20)
     path = tmp_path / f"bomb.{form}"
     if form == "gz":
-        path.write_bytes(gzip.compress(zeros, 9))
+        path.write_bytes(gzip.compress(zeros, 9, mtime=0))
     else:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("zeros", zeros)
@@ -146,7 +146,7 @@ def read_through(source: Source, settings: Settings) -> None:
 def test_archives_in_archives_end_somewhere(tmp_path: Path) -> None:
     content = PATIENT
     for _ in range(9):
-        content = gzip.compress(content)
+        content = gzip.compress(content, mtime=0)
     (tmp_path / "deep.gz").write_bytes(content)
     (source,) = found(tmp_path)
     assert source.problem is not None
@@ -158,7 +158,7 @@ def test_a_broken_archive_is_named_and_stops_nothing(tmp_path: Path, cut: int) -
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("b.json", BUNDLE)
     (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:cut])
-    (tmp_path / "c.gz").write_bytes(gzip.compress(BUNDLE * 50)[:cut])
+    (tmp_path / "c.gz").write_bytes(gzip.compress(BUNDLE * 50, mtime=0)[:cut])
     (tmp_path / "d.json").write_bytes(BUNDLE)
     sources = found(tmp_path)
     assert [source.problem is None for source in sources] == [False, False, True]
