@@ -34,6 +34,7 @@ WAL_MOST_BYTES = 64 * 1024 * 1024
 BUSY_S = 15.0
 STATEMENTS = 400
 CHECKPOINT_WAIT_MS = 200
+LOOK_EVERY = 16
 
 
 class SqliteConnection(driver.Connection):  # type: ignore[misc]  # the driver has no type hints
@@ -194,6 +195,7 @@ class _Session:
         self._seen = -1
         self._wal = Path(f"{database.path}-wal")
         self._tried_at = 0
+        self._commits = 0
 
     def connection(self) -> SqliteConnection:
         if self._connection is None:
@@ -227,6 +229,9 @@ class _Session:
 
     def settle(self) -> None:
         """Fold the log in where it has outgrown its bound, which needs a moment without readers of old snapshots."""
+        self._commits += 1
+        if self._commits % LOOK_EVERY:
+            return  # looking is a system call that may wait for the disk
         size = self._wal.stat().st_size
         if size <= WAL_MOST_BYTES:
             self._tried_at = 0
