@@ -36,8 +36,10 @@ def take_transaction(sink: Sink, entries: list[Entry], *, last: bool) -> Progres
     written = [entry for entry in entries if not entry.delete and not entry.existing]
     if repeated := _repeated(entries):
         return [Reason("ingest.entry-twice", {"type": repeated.type}, repeated.place)]
-    bodies = [relinked(entry, places) for entry in written]
-    for entry, body in zip(written, bodies, strict=True):
+    bodies = []
+    for entry in written:
+        bodies.append(body := relinked(entry, places))
+        entry.resource = b""  # a large transaction is held once, not twice
         if dangling(body):
             problems.append(Reason("ingest.link-dangling", {}, entry.place))
     if problems:

@@ -263,11 +263,11 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],]', re.DOTALL)
 _CHUNK = 1 << 18
 
 
-def scan(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[str, Entry]]:
+def scan(stream: BinaryIO, name: str, longest: int, whole: int = 0) -> Iterator[tuple[str, Entry]]:
     """``(bundle type, entry)`` of a document too long to hold: an array, or a bundle whose type stands before its entries.
 
-    ``longest`` bounds the bytes of one entry. Raises SourceError: a transaction (it must be held whole), a type after
-    the entries, a document that ends before it is complete.
+    ``longest`` bounds the bytes of one entry; ``whole`` is the bound that the document is over. Raises SourceError:
+    a transaction (it must be held whole), a type after the entries, a document that ends before it is complete.
     """
     scanner = _Scanner(stream, name, longest)
     first = scanner.token()
@@ -284,7 +284,7 @@ def scan(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[str, Entry
         elif token == b'"entry"':
             if kind not in LISTS:
                 key = "ingest.transaction-long" if kind == "transaction" else "ingest.bundle-type-first"
-                raise SourceError(key, name=name, most=longest, known=", ".join(LISTS))
+                raise SourceError(key, name=name, most=whole, known=", ".join(LISTS))
             if scanner.token() != b"[":
                 raise SourceError("ingest.not-json", name=name, reason="entry")
             for at, raw in enumerate(scanner.items()):

@@ -229,16 +229,16 @@ class Importer:
         return self._entries(document.kind, document.entries, file, keeper, whole=body, number=1, last=last)
 
     def _long_document(self, stream: BinaryIO, source: Source, file: FileReport, keeper: Keeper) -> None:
-        longest = self._settings.body_limit_bytes * 2
+        longest, most = self._settings.body_limit_bytes * 2, self._settings.import_bundle_limit_bytes
         places: dict[str, str] = {}
-        for _, entry in scan(stream, source.name, longest):
+        for _, entry in scan(stream, source.name, longest, most):
             if entry.full_url and entry.full_url.startswith("urn:") and entry.type and entry.id:
                 places[entry.full_url] = f"{entry.type}/{entry.id}"
         stream.seek(0)
 
         def items() -> Iterator[Item]:
             window: list[Entry] = []
-            for kind, entry in scan(stream, source.name, longest):
+            for kind, entry in scan(stream, source.name, longest, most):
                 file.kind = kind
                 window.append(entry)
                 if len(window) >= self._settings.import_batch:

@@ -243,6 +243,7 @@ def encounter_of(cells: Cells, patient_id: str, subject: Resource) -> Resource |
     """The Encounter of a row, where it says a visit number or a date of admission or visit; else None."""
     number = cells.number("encounter.number")
     start, end = cells.when("encounter.start"), cells.when("encounter.end")
+    count = cells.number("encounter.count")
     if not number and not start:
         return None
     kind = plain(cells.text("encounter.kind") or "").casefold()
@@ -256,7 +257,7 @@ def encounter_of(cells: Cells, patient_id: str, subject: Resource) -> Resource |
     coding = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode"}
     encounter: Resource = {
         "resourceType": "Encounter",
-        "id": stable_id(patient_id, "encounter", number or "", "" if number else (start or "")[:10]),
+        "id": stable_id(patient_id, "encounter", number or "", "" if number else count or (start or "")[:10]),
         "status": "finished" if end else "unknown",
         "class": {**coding, "code": code} if code else {"display": cells.text("encounter.kind")},
         "subject": subject,

@@ -176,7 +176,7 @@ class Settings:
         most=100000,
     )
     import_bundle_limit_bytes: int = _is(
-        64 * MIB,
+        32 * MIB,
         "Largest transaction bundle an import takes: it is held in memory, being all or nothing.",
         "导入时单个事务 Bundle 的最大字节数：事务须整体成败，故全部读入内存。",
         least=MIB,
