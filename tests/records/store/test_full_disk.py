@@ -132,6 +132,7 @@ def test_the_write_ahead_log_stays_bounded_while_others_read(
     from xinglin.kernel.database import sqlite
 
     monkeypatch.setattr(sqlite, "WAL_MOST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(sqlite, "LOOK_EVERY", 1)
     monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", 10**9)  # as if readers had held up every checkpoint
     with open_database(sqlite_url, durable=False) as database:
         records = Records(database)
