@@ -6,6 +6,7 @@ checked without FHIRPath, as are those that only speak of contained resources wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +37,7 @@ CORRECTED: dict[str, str] = {
     # R4 has "is Boolean", the System type, which no FHIR element is of.
     "que-7": "operator = 'exists' implies (answer is boolean)",
 }
+_FRAGMENT = re.compile(rb'"#([A-Za-z0-9.-]{1,64})"')
 _ELE_1 = "All FHIR elements must have a @value or children"
 _ABOUT_CONTAINED = frozenset(("dom-4", "dom-5"))
 
@@ -125,9 +127,9 @@ def _beside(extra: Any, value: Any, at: str, findings: list[Finding]) -> None:
 
 def _contained(resource: Any, at: str, findings: list[Finding]) -> None:
     """dom-3: a contained resource is referred to from elsewhere in the resource, or refers to its container."""
-    text = msgspec.json.encode(resource)
+    named = set(_FRAGMENT.findall(msgspec.json.encode(resource)))
     for i, inner in enumerate(resource.contained):
-        referred = inner.id is not None and b'"#%s"' % inner.id.encode() in text
+        referred = inner.id is not None and inner.id.encode() in named
         if not referred and b'"#"' not in msgspec.json.encode(inner):
             human = "A contained resource SHALL be referred to from elsewhere in the resource, or refer to its container"
             findings.append(_finding("dom-3", "error", f"{at}.contained[{i}]", human))

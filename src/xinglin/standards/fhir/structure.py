@@ -7,6 +7,7 @@ body holds something that the decoder cannot judge. What it finds is final.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -27,6 +28,8 @@ from xinglin.standards.fhir.primitives import (
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES, VALUE_SETS
 from xinglin.standards.fhir.r4.elements import ELEMENTS, PRIMITIVES, Element
 from xinglin.standards.fhir.source import Members, Number, read
+
+FINDINGS = 1000  # told at most: ten megabytes of "[null, null, …" would otherwise make millions
 
 _UNSEEN = object()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -79,8 +82,13 @@ def describe(body: bytes) -> list[Finding]:
     if fatal is not None:
         return [fatal]
     walk = _Walk()
-    walk.resource(value, "", contained=False)
+    with suppress(_EnoughError):
+        walk.resource(value, "", contained=False)
     return walk.findings
+
+
+class _EnoughError(Exception):
+    """As many findings as are told at once have been found."""
 
 
 class _Walk:
@@ -89,6 +97,12 @@ class _Walk:
 
     def add(self, code: str, at: str, key: str, /, **values: object) -> None:
         self.findings.append(Finding("error", code, at, f"standards.fhir-{key}", values))
+        if len(self.findings) >= FINDINGS:
+            told: dict[str, object] = {"limit": FINDINGS}
+            self.findings.append(
+                Finding("information", "incomplete", "", "standards.fhir-more-findings", told)
+            )
+            raise _EnoughError
 
     def resource(self, value: Any, at: str, *, contained: bool) -> None:
         if not isinstance(value, Members):

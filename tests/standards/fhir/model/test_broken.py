@@ -54,3 +54,12 @@ def test_every_sentence_of_a_format_exists() -> None:
     from xinglin.standards.fhir.primitives import PATTERNS
 
     assert {f"fhir-format-{kind.lower()}" for kind in PATTERNS} <= set(sentences("standards"))
+
+
+def test_findings_have_an_end() -> None:
+    body = b'{"resourceType":"Patient","name":[' + b"null," * 200_000 + b"null]}"
+    findings = tier1(body)
+    assert len(findings) == 1001
+    assert findings[-1].message_key == "standards.fhir-more-findings"
+    with pytest.raises(Invalid):
+        parse(body)

@@ -10,6 +10,7 @@ import pytest
 from paths import r4_examples
 from xinglin.standards.fhir.errors import Invalid
 from xinglin.standards.fhir.parse import parse_minified
+from xinglin.standards.fhir.validate import tier2
 
 _NO_CONTENT = "the narrative is an empty div (txt-2)"
 _NO_BASE = "has no base, which is required"
@@ -39,10 +40,26 @@ BREAK_THE_STANDARD = {
 }
 
 
+# sdf-4: not abstract, yet without baseDefinition.
+BREAK_INVARIANTS = {
+    f"StructureDefinition-{name}.json": {"sdf-4"} for name in ("Definition", "Event", "FiveWs", "Request")
+}
+# Four fifths of the package: each is accepted, but only every tenth read back and held to the invariants, and none of
+# the large ones: that would take minutes.
+DEFINITIONS = (
+    "CodeSystem-",
+    "SearchParameter-",
+    "ValueSet-",
+    "StructureDefinition-c",
+    "StructureDefinition-v",
+)
+
+
 @pytest.mark.slow
 def test_official_examples_are_accepted_and_read_back_equal() -> None:
     encode = msgspec.json.Encoder(decimal_format="number").encode
     refused: dict[str, list[str]] = {}
+    broken: dict[str, set[str]] = {}
     count = 0
     with tarfile.open(r4_examples()) as package:
         for member in package:
@@ -57,10 +74,11 @@ def test_official_examples_are_accepted_and_read_back_equal() -> None:
             except Invalid as error:
                 refused[name] = [f"{f.expression}: {f.message_key}" for f in error.findings]
                 continue
-            assert (
-                msgspec.json.decode(encode(resource))
-                == msgspec.json.decode(small)
-                == msgspec.json.decode(body)
-            )
+            if len(body) < 100_000 and (count % 10 == 0 or not name.startswith(DEFINITIONS)):
+                sent = msgspec.json.decode(body)
+                assert msgspec.json.decode(encode(resource)) == msgspec.json.decode(small) == sent
+                if keys := {str(f.values["key"]) for f in tier2(resource) if f.is_error}:
+                    broken[name] = keys
     assert count > 5300
     assert set(refused) == set(BREAK_THE_STANDARD), refused
+    assert broken == BREAK_INVARIANTS
