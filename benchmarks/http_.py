@@ -121,9 +121,9 @@ def load(url: str) -> str:
             with gzip.open(SYNTHEA, "rb") as lines:
                 records.load(local_system(), (line for line in lines if line.strip())).run()
             return "the 27,861 Synthea resources"
-        from xinglin.apps.demo.hospital import resources
+        from xinglin.apps.demo.hospital import lines as demo
 
-        records.load(local_system(), resources(patients=100)).run()  # type: ignore[arg-type]
+        records.load(local_system(), demo(patients=100)).run()
         return "a demo hospital of 100 patients"
     finally:
         records.close()
@@ -176,11 +176,11 @@ def questions(url: str) -> dict[str, tuple[Callable[[], Iterator[str]], int]]:
             ),
             1_500,
         ),
-        "_has: Patient?_has:Observation:patient:code=…&_id=…": (
+        "_has: the same of one patient (&_id=…)": (
             each(lambda p: f"/fhir/Patient?_has:Observation:patient:code=8302-2&_id={p}", patients),  # type: ignore[arg-type]
             1_500,
         ),
-        "_has: Patient?_has:Condition:patient:code=…, ten entries": (
+        "_has: Patient?_has:Observation:patient:code=…, ten entries": (
             each(lambda c: f"/fhir/Patient?_has:Observation:patient:code={c[2]}&_count=10", codes),  # type: ignore[index]
             1_500,
         ),
