@@ -14,7 +14,7 @@ import { useChart, usePatient, type Chart } from "./queries";
 import { Results } from "./Results";
 import { Encounters, Immunizations, Procedures } from "./ShortLists";
 
-const SECTIONS = ["problems", "medicines", "allergies", "vitals", "results", "documents", "encounters", "procedures", "immunizations", "assessments"];
+const SECTIONS = ["problems", "allergies", "medicines", "vitals", "results", "documents", "encounters", "procedures", "immunizations", "assessments"];
 
 /** One patient on one page. */
 export function ChartScreen(): ReactNode {
@@ -65,8 +65,8 @@ function Parts({ chart, id }: { chart: Chart; id: string }): ReactNode {
   const standing = (
     <>
       <Problems pages={chart.problems} patient={id} />
-      <Medicines requests={chart.requests} statements={chart.statements} patient={id} />
       <Allergies pages={chart.allergies} patient={id} />
+      <Medicines requests={chart.requests} statements={chart.statements} patient={id} />
     </>
   );
   const measured = (
@@ -84,7 +84,15 @@ function Parts({ chart, id }: { chart: Chart; id: string }): ReactNode {
     </>
   );
   const assessed = <Results pages={chart.observations} patient={id} group="assessments" />;
-  if (!wide) return <div className={styles.column}>{standing}{measured}{happened}{assessed}</div>;
+  if (!wide)
+    return (
+      <div className={styles.column}>
+        <div className={styles.pair}>{standing}</div>
+        {measured}
+        <div className={styles.pair}>{happened}</div>
+        {assessed}
+      </div>
+    );
   return (
     <div className={styles.columns}>
       <div className={styles.column}>{standing}{happened}</div>

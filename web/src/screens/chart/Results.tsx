@@ -145,9 +145,9 @@ function NarrowRow({ series, patient, open }: { series: Series; patient: string;
       <span className="grow">
         <span className="small quiet" style={{ display: "block" }}><Name series={series} /></span>
         <ObservationText observation={latest} />
-        <span className="small quiet" style={{ display: "block" }}>
-          {range && `${t("results.range")} ${range} · `}
+        <span className="small quiet facts">
           <Source of={latest} patient={patient} what={testName(series.code, language) ?? t("unknown.what")}><When date={whenOf(latest)} /></Source>
+          {range && <span className="num">{t("results.range")} {range}</span>}
         </span>
       </span>
       <Course series={series} open={open} />
