@@ -70,6 +70,10 @@ class Server:
         assert self.process.stdout is not None
         if not self.process.stdout.readline():
             raise RuntimeError("the server did not start")
+        used = -1.0
+        while cpu_seconds(self.process.pid) > used:  # until it has loaded all that it will need
+            used = cpu_seconds(self.process.pid)
+            time.sleep(0.5)
         return self
 
     def __exit__(self, *_: object) -> None:
