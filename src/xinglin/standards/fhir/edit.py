@@ -34,8 +34,8 @@ def with_meta(body: bytes, id: str, version: str, last_updated: str) -> bytes:
     >>> with_meta(b'{"resourceType":"Patient","active":true}', "1", "2", "2020-01-01T00:00:00Z").decode()
     '{"resourceType":"Patient","id":"1","meta":{"versionId":"2","lastUpdated":"2020-01-01T00:00:00Z"},"active":true}'
     """
-    members = _MEMBERS(body)
     stamp = b'"versionId":"%s","lastUpdated":"%s"' % (version.encode(), last_updated.encode())
+    members = _MEMBERS(body)
     meta = members.get("meta")
     if meta is None:
         new_meta = b'"meta":{%s}' % stamp
@@ -44,22 +44,19 @@ def with_meta(body: bytes, id: str, version: str, last_updated: str) -> bytes:
         new_meta = b'"meta":{%s}' % b",".join([stamp, *kept])
     else:
         new_meta = b'"meta":{%s,%s' % (stamp, inner[1:])
-    out = []
+    identity = b',"id":"%s"' % id.encode() if meta is not None else b',"id":"%s",%s' % (id.encode(), new_meta)
     has_id = "id" in members
+    out: list[bytes | msgspec.Raw] = []
     for name, value in members.items():
         if name == "id":
-            out.append(b'"id":"%s"' % id.encode())
-            if meta is None:
-                out.append(new_meta)
+            out.append(identity)
         elif name == "meta":
-            out.append(new_meta)
+            out += (b",", new_meta)
         else:
-            out.append(b'"%s":%s' % (name.encode(), bytes(value)))
+            out += (b',"', name.encode(), b'":', value)
             if name == "resourceType" and not has_id:
-                out.append(b'"id":"%s"' % id.encode())
-                if meta is None:
-                    out.append(new_meta)
-    return b"{" + b",".join(out) + b"}"
+                out.append(identity)
+    return b"{" + b"".join(out)[1:] + b"}"
 
 
 _STAMPED = frozenset(("versionId", "lastUpdated", "_versionId", "_lastUpdated"))

@@ -167,3 +167,41 @@ def test_many_mappings_and_few_find_the_same() -> None:
     many = {f"urn:uuid:{i}": f"Basic/{i}" for i in range(50)} | {URN: "Organization/3"}
     assert replace_references(body, many) == replace_references(body, {URN: "Organization/3"})
     assert b"Organization/3" in replace_references(body, many)
+
+
+def test_members_named_with_escapes_are_known() -> None:
+    body = b'{"resourceType":"Patient","id":"old","m\\u0065ta":{"source":"urn:z"},"active":true}'
+    assert json.loads(with_meta(body, "a", "1", WHEN), object_pairs_hook=lambda pairs: pairs)[:3] == [
+        ("resourceType", "Patient"),
+        ("id", "a"),
+        ("meta", [("versionId", "1"), ("lastUpdated", WHEN), ("source", "urn:z")]),
+    ]
+
+
+@given(
+    st.permutations(["resourceType", "id", "meta", "contained", "active"]), st.integers(1, 5), st.booleans()
+)
+@settings(deadline=None)
+def test_any_order_of_members_is_stamped_alike(names: list[str], count: int, spaced: bool) -> None:
+    values = {
+        "resourceType": "Patient",
+        "id": "old",
+        "meta": {"source": "urn:z", "versionId": "9"},
+        "contained": [
+            {"resourceType": "Basic", "id": "c", "meta": {"source": "urn:c"}, "code": {"text": "meta"}}
+        ],
+        "active": True,
+    }
+    sent = {name: values[name] for name in names if name in names[:count] or name == "resourceType"}
+    body = minify(json.dumps(sent, indent=2 if spaced else None).encode())
+    pairs = json.loads(with_meta(body, "a", "1", WHEN), object_pairs_hook=lambda pairs: pairs)
+    found = dict(pairs)
+    assert len(found) == len(pairs)
+    assert found["id"] == "a"
+    assert dict(found["meta"]) == {"versionId": "1", "lastUpdated": WHEN} | (
+        {"source": "urn:z"} if "meta" in sent else {}
+    )
+    assert [n for n in found if n in sent] == list(sent)
+    assert json.dumps(dict(json.loads(with_meta(body, "a", "1", WHEN))).get("contained")) == json.dumps(
+        sent.get("contained")
+    )
