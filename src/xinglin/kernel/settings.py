@@ -142,6 +142,20 @@ class Settings:
         least=1,
         most=32,
     )
+    chain_branches: int = _is(
+        500,
+        "Most resource types that the chains of one search may lead through where none is named.",
+        "链式检索未写明类型时，一次检索最多经过的资源类型数。",
+        least=1,
+    )
+    include_parameter_limit: int = _is(
+        30,
+        "Most _include and _revinclude parameters of one search.",
+        "一次检索中 _include 与 _revinclude 的最多个数。",
+        least=1,
+    )
+    sort_key_limit: int = _is(5, "Most keys of _sort.", "_sort 的最多排序项数。", least=1, most=20)
+    element_limit: int = _is(200, "Most names in _elements.", "_elements 的最多元素数。", least=1)
     pattern_limit: int = _is(
         256, "Most characters of one search value.", "单个检索值的最多字符数。", least=8, most=65536
     )

@@ -361,9 +361,9 @@ def test_lenient_handling_names_what_it_leaves_out() -> None:
         ("chain_depth", ["general-practitioner:Organization.partof.partof.partof.name=a"]),
         ("chain_depth", ["_has:Observation:patient:_has:AuditEvent:entity:agent.organization.partof.name=a"]),
         ("chain_branches", ["_has:Provenance:target:target.target.target._id=1"]),
-        ("includes", ["_include=*"] * 4),
-        ("sort_keys", ["_sort=name,_id,birthdate,gender"]),
-        ("elements", ["_elements=name,id,birthDate,gender"]),
+        ("include_parameter_limit", ["_include=*"] * 4),
+        ("sort_key_limit", ["_sort=name,_id,birthdate,gender"]),
+        ("element_limit", ["_elements=name,id,birthDate,gender"]),
     ],
 )
 def test_every_bound_is_named_in_both_handlings(limit: str, pairs: list[str]) -> None:

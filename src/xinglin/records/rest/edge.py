@@ -50,6 +50,10 @@ class Edge:
                 value_limit=bounds.value_limit,
                 pattern_limit=bounds.pattern_limit,
                 chain_depth=bounds.chain_depth,
+                chain_branches=bounds.chain_branches,
+                include_parameter_limit=bounds.include_parameter_limit,
+                sort_key_limit=bounds.sort_key_limit,
+                element_limit=bounds.element_limit,
             ),
         )
 

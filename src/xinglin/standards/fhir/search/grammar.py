@@ -145,8 +145,10 @@ class _Draft:
         if base in _REFUSED:
             raise UnsupportedSearch("unsupported-parameter", name=name)
         if base in ("_include", "_revinclude"):
-            if len(self.includes) + len(self.revincludes) >= self.limits.includes:
-                raise TooLargeSearch("too-many-includes", name=name, limit=self.limits.includes)
+            if len(self.includes) + len(self.revincludes) >= self.limits.include_parameter_limit:
+                raise TooLargeSearch(
+                    "too-many-includes", name=name, limit=self.limits.include_parameter_limit
+                )
             include = results.include(name, modifier, value, self.type, backward=base == "_revinclude")
             (self.revincludes if base == "_revinclude" else self.includes).append(include)
             return

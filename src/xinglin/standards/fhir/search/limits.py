@@ -14,8 +14,8 @@ class Limits:
     ``parameter_limit``: name=value pairs in all; ``value_limit``: values joined by commas in one;
     ``pattern_limit``: characters of one value; ``chain_depth``: references followed by ``a.b.c`` and
     ``_has`` together; ``chain_branches``: types that the chains of one search may lead through where no
-    type is named; ``includes``: ``_include`` and ``_revinclude`` together; ``sort_keys`` and
-    ``elements``: names in ``_sort`` and
+    type is named; ``include_parameter_limit``: ``_include`` and ``_revinclude`` together; ``sort_key_limit`` and
+    ``element_limit``: names in ``_sort`` and
     ``_elements``.
     """
 
@@ -26,6 +26,6 @@ class Limits:
     pattern_limit: int = 256
     chain_depth: int = 8
     chain_branches: int = 500
-    includes: int = 30
-    sort_keys: int = 5
-    elements: int = 200
+    include_parameter_limit: int = 30
+    sort_key_limit: int = 5
+    element_limit: int = 200

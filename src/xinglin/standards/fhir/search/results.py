@@ -56,8 +56,8 @@ def types(name: str, value: str, limits: Limits) -> tuple[str, ...]:
 def sort(name: str, value: str, type: str | None, limits: Limits) -> tuple[SortKey, ...]:
     """The keys of ``_sort``: only names of search parameters that have an order."""
     keys = value.split(",")
-    if len(keys) > limits.sort_keys:
-        raise TooLargeSearch("too-many-sort-keys", name=name, limit=limits.sort_keys)
+    if len(keys) > limits.sort_key_limit:
+        raise TooLargeSearch("too-many-sort-keys", name=name, limit=limits.sort_key_limit)
     found = []
     for key in keys:
         parameter = parameter_named(type, key.removeprefix("-"))
@@ -93,8 +93,8 @@ def summary(name: str, value: str) -> Summary:
 def elements(name: str, value: str, type: str | None, limits: Limits) -> tuple[str, ...]:
     """The top-level elements of ``_elements``; a choice by its base name (``value``), without repetitions."""
     names = tuple(dict.fromkeys(value.split(",")))
-    if len(names) > limits.elements:
-        raise TooLargeSearch("too-many-elements", name=name, limit=limits.elements)
+    if len(names) > limits.element_limit:
+        raise TooLargeSearch("too-many-elements", name=name, limit=limits.element_limit)
     known = element_names(type)
     for one in names:
         if one not in known:
