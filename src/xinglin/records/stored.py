@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct, structs
 
 if TYPE_CHECKING:
     from xinglin.standards.fhir.search.query import Query
@@ -25,8 +27,7 @@ def instant(at_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True, gc=False, eq=False):  # a dataclass takes 3 µs to make, this 0.2
     """One version of one resource.
 
     ``body`` is its JSON as UTF-8, with id, meta.versionId and meta.lastUpdated; empty where ``deleted``. ``method`` is
@@ -41,7 +42,19 @@ class Stored:
     deleted: bool
     method: Method
     body: bytes
-    outcome: Outcome = field(default="existing", compare=False)
+    outcome: Outcome = "existing"
+
+    def __eq__(self, other: object) -> bool:
+        """The same version, however it was come by: ``outcome`` does not count."""
+        if not isinstance(other, Stored):
+            return NotImplemented
+        return self._version() == other._version()
+
+    def __hash__(self) -> int:
+        return hash(self._version())
+
+    def _version(self) -> tuple[object, ...]:
+        return (self.type, self.id, self.version, self.updated_us, self.deleted, self.method, self.body)
 
     @property
     def updated(self) -> datetime:
@@ -50,7 +63,7 @@ class Stored:
 
     def with_outcome(self, outcome: Outcome) -> Stored:
         """The same version as the result of a write."""
-        return replace(self, outcome=outcome)
+        return structs.replace(self, outcome=outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from xinglin.kernel.language import Language
 from xinglin.trust import Actor
@@ -24,8 +26,7 @@ class Preferences:
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is asked, by whom.
 
     ``path``: segments below the base, percent-decoded one by one. ``pairs``: query parameters in order, without those
@@ -39,7 +40,7 @@ class Request:
     actor: Actor
     base: str
     pairs: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: bytes = b""
     language: Language = "en"
     prefer: Preferences = Preferences()
@@ -51,8 +52,7 @@ class Request:
     """The query as it was sent, where ``pairs`` is all that it says; None where it says more, or is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Status, headers (beside Content-Length, which the server adds) and body.
 
     ``stored``: the version that it speaks of, for the entry of a batch.

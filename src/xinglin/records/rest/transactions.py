@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import structs
 
 from xinglin.kernel.clock import now
 from xinglin.kernel.errors import XinglinError
@@ -115,7 +116,7 @@ def _request(request: Request, entry: Entry) -> Request:
         headers["content-type"] = PATCH
         body = _patch_of(entry)
     pairs = tuple(p for p in parse_qsl(query, keep_blank_values=True) if p[0] not in ("_format", "_pretty"))
-    return replace(
+    return structs.replace(
         request, method=entry.method, path=path, pairs=pairs, headers=headers, body=body, raw_accepted=False
     )
 
@@ -324,7 +325,7 @@ def _plan(edge: Edge, request: Request, parts: Sequence[tuple[Entry, Request]]) 
     links = Links(places)
     for step in steps:
         if step.entry.method in ("POST", "PUT"):
-            step.request = replace(
+            step.request = structs.replace(
                 step.request, body=links.resolve(_minified(step.request.body), step.entry.full_url)
             )
     for step in steps:
@@ -420,7 +421,7 @@ def _referred(edge: Edge, request: Request, reference: str) -> str:
 def _write(edge: Edge, step: _Step) -> Write:
     """The entry as a write, its body checked."""
     request, method = (
-        replace(step.request, pairs=()),
+        structs.replace(step.request, pairs=()),
         step.entry.method,
     )  # the condition is looked after by `run`
     if method == "POST":

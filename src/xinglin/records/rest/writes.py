@@ -6,11 +6,12 @@ Source: HL7 FHIR R4, http.html §3.1.0.5–8 (contention, update, patch, delete)
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import structs
 
 from xinglin.kernel.ids import new_id
 from xinglin.records.errors import TooLarge
@@ -71,7 +72,7 @@ def _readable(request: Request, type_: str, id_: str | None) -> Request:
         return request
     content = {"contentType": sent, "data": base64.b64encode(request.body).decode("ascii")}
     body = msgspec.json.encode({"resourceType": "Binary", **({"id": id_} if id_ else {}), **content})
-    return replace(request, body=body)
+    return structs.replace(request, body=body)
 
 
 def update(edge: Edge, request: Request, type_: str, id_: str) -> Write:
