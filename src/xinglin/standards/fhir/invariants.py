@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from xinglin.kernel.errors import XinglinError
-from xinglin.standards.fhir.findings import Finding
+from xinglin.kernel.language import sentences
+from xinglin.standards.fhir.findings import Finding, Severity
 
 if TYPE_CHECKING:
     from xinglin.standards.fhir.fhirpath import Expression
@@ -176,8 +177,10 @@ def _values(element: Any, step: str, at: str) -> Iterator[tuple[str, Any]]:
 
 
 def _finding(key: str, severity: str, at: str, human: str) -> Finding:
-    level = "error" if severity == "error" else "warning"
-    return Finding(level, "invariant", at, "standards.fhir-invariant", {"key": key, "human": human})  # type: ignore[arg-type]
+    level: Severity = "error" if severity == "error" else "warning"
+    own = f"fhir-invariant-{key}"  # the common ones have sentences of their own, in both languages
+    name = own if own in sentences("standards") else "fhir-invariant"
+    return Finding(level, "invariant", at, f"standards.{name}", {"key": key, "human": human})
 
 
 @cache

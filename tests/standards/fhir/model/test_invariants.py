@@ -10,6 +10,7 @@ import pytest
 
 from paths import shared
 from standards.fhir.model.samples import ALL, BUNDLE, OBSERVATION, PATIENT, QUESTIONNAIRE, drop, put, text
+from xinglin.kernel.language import sentences
 from xinglin.standards.fhir.fhirpath import compile as compile_path
 from xinglin.standards.fhir.fhirpath.errors import FhirPathError
 from xinglin.standards.fhir.invariants import NOT_EVALUATED
@@ -88,3 +89,23 @@ def test_the_docs_tell_which_invariants_are_not_evaluated() -> None:
 
     page = (Path(__file__).resolve().parents[4] / "docs" / "validation.md").read_text(encoding="utf-8")
     assert all(key in page for key in NOT_EVALUATED)
+
+
+def test_sentences_of_invariants_are_about_invariants_that_exist() -> None:
+    keys = {invariant.key for group in INVARIANTS.values() for invariant in group}
+    own = {
+        name.removeprefix("fhir-invariant-")
+        for name in sentences("standards")
+        if name.startswith("fhir-invariant-")
+    }
+    assert len(own) > 80
+    assert own <= keys
+
+
+def test_an_invariant_speaks_both_languages() -> None:
+    finding = next(f for f in tier2(parse(text(put(PATIENT, "contact.0", {"gender": "male"})))) if f.is_error)
+    assert (
+        finding.say("en")
+        == "SHALL at least contain a contact's details or a reference to an organization. (pat-1)"
+    )
+    assert finding.say("zh") == "联系人至少要有姓名、联系方式、地址或所属机构之一。（pat-1）"
