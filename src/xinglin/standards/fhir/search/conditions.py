@@ -23,11 +23,13 @@ from xinglin.standards.fhir.search.query import (
     Criterion,
     Has,
     Modifier,
+    StringValue,
     TextValue,
     Value,
 )
 from xinglin.standards.fhir.search.text import plain, split
 from xinglin.standards.fhir.search.values import Site, of_type, read_value, token
+from xinglin.standards.han import fold
 
 if TYPE_CHECKING:
     from xinglin.standards.fhir.r4.parameters import SearchParameter
@@ -180,13 +182,21 @@ class Reader:
             if modifier == "of-type":
                 return of_type(text)
             if modifier == "text" or parameter.name in _FULL_TEXT:
-                if not text:
-                    raise ValueError("empty")
-                return TextValue(plain(text))
+                return TextValue(_said(plain(text)))
         except ValueError as error:
             form = {"identifier": "token", "of-type": "of-type"}.get(modifier or "", "string")
             raise MalformedParameter(f"malformed-{form}", name=name) from error
-        return read_value(parameter, text, self.site, name, target)
+        found = read_value(parameter, text, self.site, name, target)
+        if isinstance(found, StringValue) and modifier != "exact" and not fold(found.text):
+            raise MalformedParameter("malformed-string", name=name)
+        return found
+
+
+def _said(text: str) -> str:
+    # Accents alone fold to nothing, and nothing is the beginning of everything.
+    if not fold(text):
+        raise ValueError("nothing to search for")
+    return text
 
 
 def _modifier(parameter: SearchParameter, modifier: str, name: str) -> Modifier:
