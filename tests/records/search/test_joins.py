@@ -89,6 +89,7 @@ def ward(shelf: Shelf) -> Shelf:
         ("Observation?patient._has:Observation:patient:code=k", "o0 o2 o3"),
         ("Patient?_has:Observation:patient:code=hb", "p1 p2"),
         ("Patient?_has:Observation:subject:code=k", "p1 p3"),
+        ("Group?_has:Observation:subject:code=hb", "p1"),
         ("Patient?_has:Observation:patient:code=na", ""),
         ("Patient?_has:Observation:patient:code:not=k", "p1 p2"),
         ("Patient?_has:Observation:patient:date=ge1970-01-04", "p3"),

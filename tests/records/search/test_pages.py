@@ -155,6 +155,7 @@ def test_totals(shelf: Shelf) -> None:
     assert shelf.page("Observation?code=c1&_summary=count").total == 13
     assert shelf.page("Observation?code=none&_summary=count").total == 0
     assert shelf.page("Observation?_count=0").entries == []
+    assert shelf.page("Observation?code=c1&_total=estimate").total == 13
 
 
 def test_whole_system_search(shelf: Shelf) -> None:
@@ -167,7 +168,11 @@ def test_whole_system_search(shelf: Shelf) -> None:
     assert sorted(shelf.names("?_type=Patient,Group&_count=1")) == ["Group/g", "Patient/p"]
     assert len(shelf.names("?_count=2")) == 6
     assert sorted(shelf.names("?_id=p,o01")) == ["Observation/o01", "Patient/p"]
-    assert shelf.names("?_sort=-_lastUpdated&_count=2")[:2] == ["Group/g", "Patient/p"]
+    latest = shelf.names("?_sort=-_lastUpdated&_count=2")
+    assert latest[:2] == ["Group/g", "Patient/p"]
+    assert len(latest) == len(set(latest)) == 6
+    assert shelf.names("?_type=Patient,Observation&_sort=_lastUpdated&_count=1")[-1] == "Patient/p"
+    assert len(shelf.names("?_lastUpdated=gt2020&_sort=-_lastUpdated&_count=4")) == 6
 
 
 def test_last_updated_ranges(shelf: Shelf) -> None:

@@ -19,8 +19,12 @@ EVERY = 1000
 
 
 @contextmanager
-def bounded(connection: Connection, steps: int | None, limit_s: float) -> Iterator[None]:
+def bounded(
+    connection: Connection, steps: int | None, limit_s: float, *, restore: bool = False
+) -> Iterator[None]:
     """Stop the statements inside when they pass ``steps`` (SQLite) or ``limit_s``.
+
+    ``restore``: the transaction goes on afterwards with other statements, which are not bounded.
 
     Raises
     ------
@@ -32,6 +36,8 @@ def bounded(connection: Connection, steps: int | None, limit_s: float) -> Iterat
     if connection.dialect == "postgresql":
         with _watched_by_server(connection, limit_s):
             yield
+        if restore:
+            _set(connection, "0", "auto")
         return
     raw: Any = connection
     watch = _Watch(steps, limit_s)
@@ -72,10 +78,19 @@ class _Watch:
 
 @contextmanager
 def _watched_by_server(connection: Connection, limit_s: float) -> Iterator[None]:
-    connection.execute(f"SET statement_timeout = {int(limit_s * 1000)}")
+    # Plans made for the values at hand: one made for any value cannot know that LIMIT is small.
+    _set(connection, str(int(limit_s * 1000)), "force_custom_plan")
     try:
         yield
     except Exception as error:
         if getattr(error, "sqlstate", None) == "57014":
             raise SearchTooLong("records.search-too-long", seconds=f"{limit_s:g}") from error
         raise
+
+
+def _set(connection: Connection, timeout_ms: str, plans: str) -> None:
+    """For the rest of the transaction."""
+    connection.execute(
+        "SELECT set_config('statement_timeout', ?, true), set_config('plan_cache_mode', ?, true)",
+        (timeout_ms, plans),
+    )

@@ -11,6 +11,7 @@ would choose from estimates. On SQLite index columns that must not be used carry
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from xinglin.records.search import words
 from xinglin.records.search.nodes import (
@@ -84,15 +85,14 @@ class Compiler:
     def __init__(self, dialect: str, seen: Callable[[str], str]) -> None:
         self.dialect = dialect
         self._seen = seen
-        self._aliases = 0
+        self._numbers = count(1)
         self.postgres = dialect == "postgresql"
         self.instr = "strpos" if self.postgres else "instr"
         self.fence = " OFFSET 0" if self.postgres else ""
 
     def alias(self, letter: str) -> str:
         """A new name for a table."""
-        self._aliases += 1
-        return f"{letter}{self._aliases}"
+        return f"{letter}{next(self._numbers)}"
 
     def seen(self, alias: str) -> str:
         """The condition under which the rows of ``alias``, any table, may be seen."""

@@ -2,8 +2,8 @@
 
 A date sorts by its beginning in both directions, the earliest of several ascending, the latest descending; strings by the
 folded text as written; tokens by code; quantities by the canonical value; references by the order in which their targets
-were first named. Resources without a value come last in both directions; what is equal in all keys is ordered by the
-number of the resource, in the direction of the last key.
+were first named. Resources without a value come last in both directions, in an order of their own; others that are equal in all
+keys are ordered by the number of the resource, in the direction of the last key.
 """
 
 # ruff: noqa: S608 - the text is put together from this package's own words only; every value is bound
@@ -108,18 +108,22 @@ class Ordering(Sources):
             value = f"coalesce({canonical}, {written})"
         return Term(value, key.descending, nullable=True)
 
-    def by_beginning(self, arm: Arm, key: Key) -> tuple[Arm, list[Term]]:
+    def by_beginning(self, arm: Arm, key: Key) -> tuple[list[Arm], list[list[Term]]]:
         """An arm over dates in the order of their beginnings, whichever index it reads."""
         d = arm.rid.removesuffix(".rid")
-        return arm, [Term(f"{d}.low", key.descending, False), Term(arm.rid, key.descending, False)]
+        return [arm], [[Term(f"{d}.low", key.descending, False), Term(arm.rid, key.descending, False)]]
 
-    def walk(self, key: Key, types: tuple[int, ...]) -> tuple[Arm, list[Term]] | None:
-        """The resources that have the key, in its order, straight from an index; None where no index has it."""
+    def walk(self, key: Key, types: tuple[int, ...]) -> tuple[list[Arm], list[list[Term]]] | None:
+        """The resources that have the key, in its order, straight from an index; None where no index has it.
+
+        Several arms are to be merged: one for each type.
+        """
+        if key.kind == "_lastUpdated" and types:
+            return self.walks([self.resources((one,)) for one in types], key)
         if len(types) != 1:
             return None
-        if key.kind in ("_id", "_lastUpdated"):
-            arm = self.ids(types) if key.kind == "_id" else self.resources(types)
-            return arm, [Term(k, key.descending, False) for k in arm.keys]
+        if key.kind == "_id":
+            return self.walks([self.ids(types)], key)
         if key.kind not in ("date", "string", "reference") or key.param == 0:
             return None
         d, m = self.alias("d"), self.alias("m")
@@ -152,4 +156,8 @@ class Ordering(Sources):
             once=once,
             first=first,
         )
-        return arm, [Term(k, key.descending, False) for k in arm.keys]
+        return self.walks([arm], key)
+
+    def walks(self, arms: list[Arm], key: Key) -> tuple[list[Arm], list[list[Term]]]:
+        """Arms in the order of their keys, in the direction of ``key``."""
+        return arms, [[Term(column, key.descending, False) for column in arm.keys] for arm in arms]

@@ -66,6 +66,12 @@ def choose(shape: Shape, compiled: Statements, count: Callable[[Statement], int]
     return Plan("stream", driver, scope)
 
 
+def best(shape: Shape, compiled: Statements, count: Callable[[Statement], int]) -> Plan:
+    """The plan that looks at the fewest candidates, in whatever order: for a total."""
+    driver, scope, _ = _driver(shape, compiled, count)
+    return Plan("gather", driver, scope)
+
+
 def _driver(shape: Shape, compiled: Statements, count: Callable[[Statement], int]) -> tuple[int, int, int]:
     """Driver, scope, and how many rows it has at most (0: few, from what it is)."""
     nodes = shape.nodes
@@ -128,7 +134,9 @@ def steps(plan: Plan, shape: Shape, compiled: Statements) -> list[Step]:
 def _streamed(arms: Sequence[Arm], others: tuple[Node, ...]) -> list[Step]:
     """All that the arms give, in whatever order they have; without any, by number."""
     if all(arm.keys for arm in arms):
-        return [Step((arm,), tuple(Term(key, False, False) for key in arm.keys), (), others) for arm in arms]
+        return [
+            Step((arm,), (tuple(Term(key, False, False) for key in arm.keys),), (), others) for arm in arms
+        ]
     return [Step(tuple(arms), (), (), others)]
 
 
@@ -156,24 +164,26 @@ def _walks(shape: Shape, compiled: Statements) -> list[Step]:
         # The range is read from the very rows that are walked. What began before its bound comes in a second arm.
         others = tuple(node for node in shape.nodes if node is not own)
         if isinstance(own, Updated):
-            arm = compiled.resources(shape.types, own)
-            walk = [(arm, [Term(column, key.descending, False) for column in arm.keys])]
+            arms = [compiled.resources((one,), own) for one in shape.types]
+            walks = [compiled.walks(arms, key)]
         else:
-            walk = [compiled.by_beginning(arm, key) for arm in compiled.arms(own, shape.types)]
+            walks = [compiled.by_beginning(arm, key) for arm in compiled.arms(own, shape.types)]
             if not key.descending:
-                walk.reverse()
+                walks.reverse()
     else:
         others = shape.nodes
         found = compiled.walk(key, shape.types)
         assert found is not None
-        walk = [found]
-    made = []
-    for arm, terms in walk:
-        further = [compiled.key(other, arm.rid) for other in shape.keys[1:]]
-        *first, last = terms
-        direction = shape.keys[-1].descending
-        made.append(Step((arm,), (*first, *further, replace(last, descending=direction)), (), others))
-    return made
+        walks = [found]
+    direction = shape.keys[-1].descending
+    steps = []
+    for arms, terms in walks:
+        rows = []
+        for arm, (*first, last) in zip(arms, terms, strict=True):
+            further = [compiled.key(other, arm.rid) for other in shape.keys[1:]]
+            rows.append((*first, *further, replace(last, descending=direction)))
+        steps.append(Step(tuple(arms), tuple(rows), (), others))
+    return steps
 
 
 def _same(node: Node, key: Key) -> bool:

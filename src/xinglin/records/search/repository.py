@@ -100,6 +100,15 @@ class Lookup:
             units.update(self._column(sql, (self.tenant, param, a, self.tenant, param, a, MOST_DISTINCT)))
         return sorted(units)
 
+    def types(self) -> list[str]:
+        """The resource types that there are."""
+        sql = """WITH RECURSIVE v(type) AS (
+SELECT (SELECT min(type) FROM resource WHERE tenant = ?)
+UNION ALL
+SELECT (SELECT min(r.type) FROM resource r WHERE r.tenant = ? AND r.type > v.type) FROM v WHERE v.type IS NOT NULL)
+SELECT type FROM v WHERE type IS NOT NULL"""
+        return [row[0] for row in self.connection.execute(sql, (self.tenant, self.tenant)).fetchall()]
+
     def of_system(self, values: Sequence[int], system: str) -> list[int]:
         """Those of ``values`` that are terms of ``system``."""
         return self._among(values, "system = ?", [system])

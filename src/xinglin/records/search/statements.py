@@ -39,11 +39,11 @@ def limited(slot: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement of a page's plan: one arm walked in the order of ``terms``, or, without terms, all candidates of the
-    arms gathered and sorted by ``keys``. ``probes``: what else must hold."""
+    """One statement of a page's plan: arms walked in the order of their ``terms`` (one row for each) and merged, or,
+    without terms, all candidates of the arms gathered and sorted by ``keys``. ``probes``: what else must hold."""
 
     arms: tuple[Arm, ...]
-    terms: tuple[Term, ...]
+    terms: tuple[tuple[Term, ...], ...]
     keys: tuple[Key, ...]
     probes: tuple[Node, ...]
 
@@ -143,13 +143,17 @@ class Statements(Ordering):
     ) -> Statement:
         """One step of a page: its keys, rid and bodies, in order."""
         if step.terms:
-            (arm,) = step.arms
-            behind_text = "" if after is None else behind(step.terms, after)
-            inner = self.walked(arm, step.terms, step.probes, types, behind_text, limit)
-            names = [f"k{position}" for position in range(len(step.terms) - 1)] + ["rid"]
-            terms = [
-                replace(term, expression=f"p.{name}") for term, name in zip(step.terms, names, strict=True)
+            first = step.terms[0]
+            names = [f"k{position}" for position in range(len(first) - 1)] + ["rid"]
+            terms = [replace(term, expression=f"p.{name}") for term, name in zip(first, names, strict=True)]
+            walks = [
+                self.walked(arm, own, step.probes, types, "" if after is None else behind(own, after), limit)
+                for arm, own in zip(step.arms, step.terms, strict=True)
             ]
+            inner = walks[0]
+            if len(walks) > 1:
+                merged = " UNION ALL ".join(f"SELECT * FROM ({walk}) w{n}" for n, walk in enumerate(walks))
+                inner = f"SELECT * FROM ({merged}) p ORDER BY {order_by(terms)} LIMIT {limited(limit)}"
         else:
             inner, gathered = self.gathered(step.arms, step.keys, step.probes, types, after, limit)
             names = [term.expression for term in gathered]
@@ -161,9 +165,13 @@ class Statements(Ordering):
             len(names),
         )
 
-    def count(self, arms: Sequence[Arm], nodes: Sequence[Node], types: tuple[int, ...]) -> Statement:
-        """How many candidates there are."""
-        return finished(f"SELECT count(*) FROM ({self.candidates(arms, nodes, types)}) c")
+    def count(
+        self, arms: Sequence[Arm], nodes: Sequence[Node], types: tuple[int, ...], most: int | None = None
+    ) -> Statement:
+        """How many candidates there are, counted up to ``most``."""
+        limit = "" if most is None else f" LIMIT {most}"
+        found = self.candidates(arms, nodes, types)
+        return finished(f"SELECT count(*) FROM (SELECT 1 FROM ({found}) u{limit}) c")
 
     def count_all(self, types: tuple[int, ...]) -> Statement:
         """How many live resources there are: by the index of all less that of the deleted, without reading a row."""
