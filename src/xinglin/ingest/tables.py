@@ -61,7 +61,8 @@ def read_csv(stream: BinaryIO, name: str, settings: Settings) -> Iterator[Line]:
             broken = any(not cell.isascii() and _SURROGATE.search(cell) for cell in cells)
             yield Line(start, cells, RowError("ingest.row-encoding", encoding=encoding) if broken else None)
     finally:
-        text.detach()
+        if not stream.closed:  # a reader that is dropped half-way is closed after its stream
+            text.detach()
 
 
 def _without_nul(lines: io.TextIOWrapper) -> Iterator[str]:
