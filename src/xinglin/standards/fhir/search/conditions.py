@@ -46,6 +46,7 @@ _MODIFIERS: Final[dict[str, tuple[Modifier, ...]]] = {
 }
 _TERMINOLOGY: Final = frozenset({"in", "not-in", "above", "below"})  # on tokens: need value sets
 _FULL_TEXT: Final = frozenset({"_text", "_content"})
+_UNMODIFIED: Final = _FULL_TEXT | {"_id", "_lastUpdated"}  # every resource has the last two
 
 
 @dataclass(slots=True)
@@ -204,7 +205,7 @@ def _modifier(parameter: SearchParameter, modifier: str, name: str) -> Modifier:
         raise UnsupportedSearch("needs-terminology", name=name)
     if parameter.type == "reference" and modifier in ("above", "below"):
         raise UnsupportedSearch("needs-hierarchy", name=name)
-    allowed = () if parameter.name in _FULL_TEXT else _MODIFIERS[parameter.type]
+    allowed = () if parameter.name in _UNMODIFIED else _MODIFIERS[parameter.type]
     for one in allowed:
         if one == modifier:
             return one

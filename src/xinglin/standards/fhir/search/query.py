@@ -1,7 +1,7 @@
 """A FHIR search as one typed value: what the grammar (`grammar.py`) makes of a URL and the record
 compiles to SQL.
 
-Everything is frozen and hashable. Times are microseconds since 1970-01-01T00:00:00Z, intervals half-open
+Everything is frozen and hashable (structs, since dataclasses take ten times as long to make). Times are microseconds since 1970-01-01T00:00:00Z, intervals half-open
 ``[low, high)``.
 
 How values are compared (R4 search.html §3.1.1.5; ``row`` is an index row of `xinglin.records.index.rows`):
@@ -30,9 +30,10 @@ Source: HL7 FHIR R4 (4.0.1), search.html.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from xinglin.kernel.language import Language, say
 
@@ -47,8 +48,7 @@ Total = Literal["none", "estimate", "accurate"]
 Summary = Literal["true", "text", "data", "count", "false"]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenValue:
+class TokenValue(Struct, frozen=True):
     """``[system|]code``: ``system`` None is any, "" explicitly none (``|c``); ``code`` None is any code
     of the system.
 
@@ -60,8 +60,7 @@ class TokenValue:
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class OfTypeValue:
+class OfTypeValue(Struct, frozen=True):
     """``system|code|value`` of ``identifier:of-type``: the identifier's type coding and its value; none
     is empty.
     """
@@ -71,8 +70,7 @@ class OfTypeValue:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class TextValue:
+class TextValue(Struct, frozen=True):
     """Words: for ``:text`` on tokens (folded, a word of the folded text of a row begins there), or for ``_text`` and
     ``_content`` (full text).
     """
@@ -80,8 +78,7 @@ class TextValue:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class StringValue:
+class StringValue(Struct, frozen=True):
     """As typed. Without modifier: folded, at the beginning of a folded row; exact: equal, kind 0 only;
     contains: folded, anywhere.
     """
@@ -89,8 +86,7 @@ class StringValue:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class DateValue:
+class DateValue(Struct, frozen=True):
     """A date, dateTime or instant as the interval it stands for, in µs since 1970 (see the module's
     table).
     """
@@ -100,8 +96,7 @@ class DateValue:
     high_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class NumberValue:
+class NumberValue(Struct, frozen=True):
     """``value`` as written and the half-open ``[low, high)`` of its implicit precision: 100 is [99.5,
     100.5).
     """
@@ -112,8 +107,7 @@ class NumberValue:
     high: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class QuantityValue:
+class QuantityValue(Struct, frozen=True):
     """A number with unit. ``system`` None: any; then ``code`` is the unit's code or its display; both
     None: any unit.
 
@@ -128,8 +122,7 @@ class QuantityValue:
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceValue:
+class ReferenceValue(Struct, frozen=True):
     """What a reference points to.
 
     ``type`` and ``id``: a local resource (``type`` None: of any of the parameter's target types).
@@ -144,8 +137,7 @@ class ReferenceValue:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UriValue:
+class UriValue(Struct, frozen=True):
     """A URI, compared exactly (case too); with ``below``: equal or underneath; with ``above``: equal or
     one of its prefixes.
 
@@ -155,8 +147,7 @@ class UriValue:
     uri: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompositeValue:
+class CompositeValue(Struct, frozen=True):
     """The components' values joined by ``$``, in the order of ``SearchParameter.components``."""
 
     parts: tuple[Value, ...]
@@ -176,8 +167,7 @@ Value: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
+class Criterion(Struct, frozen=True):
     """``parameter[:modifier]=value,value``: the values are ORed. With ``missing`` the one value is True
     or False.
 
@@ -192,8 +182,7 @@ class Criterion:
     also: tuple[SearchParameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """``subject:Patient.name=peter``: a reference in ``parameter`` to a resource of one of ``types``
     that meets ``criteria``.
 
@@ -206,8 +195,7 @@ class Chain:
     criteria: tuple[Criterion | Chain | Has, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Has:
+class Has(Struct, frozen=True):
     """``_has:Observation:patient:code=1234``: some ``type`` whose ``reference`` points here meets
     ``criterion``.
     """
@@ -220,8 +208,7 @@ class Has:
 Condition: TypeAlias = Criterion | Chain | Has
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(Struct, frozen=True):
     """``_include=source:parameter[:target]``, or ``_revinclude``. ``parameter`` "*": every reference
     parameter of ``source``.
 
@@ -234,24 +221,21 @@ class Include:
     iterate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SortKey:
+class SortKey(Struct, frozen=True):
     """One key of ``_sort``; ``descending`` for ``-key``. Never composite or special."""
 
     parameter: SearchParameter
     descending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Compartment:
+class Compartment(Struct, frozen=True):
     """``/Patient/1/Observation?…``: only what belongs to this compartment."""
 
     type: str
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A parameter that lenient handling left out: its ``name`` as sent, and why, as a sentence of
     ``messages.toml``.
     """
@@ -265,8 +249,7 @@ class Ignored:
         return say(self.key, language, **dict(self.values))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """One search. ``criteria`` are ANDed.
 
     ``type`` None is a search over all types, or those of ``types`` (``_type``). ``total`` and
