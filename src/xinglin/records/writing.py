@@ -106,16 +106,17 @@ def stamp(body: bytes, kind: str, id_: str, version: int, updated: str) -> bytes
     # a string, whose quotation marks are escaped; only a resource has "meta", so one resource has one at most.
     head = f'{{"resourceType":"{kind}","id":"{id_}"'.encode()
     if body.startswith(head):
+        place = body.find(b'"meta":')
         inside = f'"versionId":"{version}","lastUpdated":"{updated}"'.encode()
-        if b'"meta":' not in body:
+        if place < 0:
             return b'%s,"meta":{%s}%s' % (head, inside, body[len(head) :])
+        place += len(b'"meta":{')
         if (
-            body.count(b'"resourceType":') == 1
-            and b'"versionId":' not in body
-            and b'"lastUpdated":' not in body
-            and b'"meta":{"' in body
+            body.find(b'"versionId":', place) < 0
+            and body.find(b'"lastUpdated":', place) < 0
+            and body.find(b'"resourceType":', len(head)) < 0  # a contained one may be what has the meta
         ):
-            return body.replace(b'"meta":{', b'"meta":{%s,' % inside, 1)
+            return b"%s%s,%s" % (body[:place], inside, body[place:])
     from xinglin.standards.fhir.edit import with_meta
 
     return with_meta(body, id_, str(version), updated)
