@@ -1,8 +1,8 @@
 """A FHIR search as one typed value: what the grammar (`grammar.py`) makes of a URL and the record
 compiles to SQL.
 
-Everything is frozen and hashable (structs, since dataclasses take ten times as long to make). Times are microseconds since 1970-01-01T00:00:00Z, intervals half-open
-``[low, high)``.
+Everything is frozen and hashable (structs, since dataclasses take ten times as long to make).
+Times are microseconds since 1970-01-01T00:00:00Z, intervals half-open ``[low, high)``.
 
 How values are compared (R4 search.html §3.1.1.5; ``row`` is an index row of `xinglin.records.index.rows`):
 
