@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Open = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread while it is open: for a module, so that other tests of the same
+# process may run loops of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a window."""
     path = chromium()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import ModuleType
 import httpx
 import pytest
 
+from apart import run_apart
 from journeys.web.browsing import ROOT
 from xinglin.apps.web.site import Site
 
@@ -27,7 +27,7 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await client.request(method, path)
 
-        return asyncio.run(one())
+        return run_apart(one())
 
     def get(self, path: str) -> httpx.Response:
         return self.ask("GET", path)
