@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,8 +34,17 @@ _AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
-@cache
+_decoder_lock = Lock()
+
+
 def _decoder() -> msgspec.json.Decoder[ResourceBase]:
+    # One thread builds: a second one that meets the struct types half prepared crashes inside msgspec (0.22).
+    with _decoder_lock:
+        return _build_decoder()
+
+
+@cache
+def _build_decoder() -> msgspec.json.Decoder[ResourceBase]:
     from xinglin.standards.fhir.r4.model import Resource
 
     return msgspec.json.Decoder(Resource)
