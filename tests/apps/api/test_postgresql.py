@@ -7,6 +7,7 @@ import asyncio
 import httpx
 import pytest
 
+from apart import run_apart
 from apps.api.conftest import running
 from apps.api.outcomes import refused
 
@@ -36,6 +37,6 @@ def test_reads_searches_conditions_and_races(postgres_url: str) -> None:
                     )
                 )
 
-        assert sorted(r.status_code for r in asyncio.run(creates())) == [200] * 19 + [201]
+        assert sorted(r.status_code for r in run_apart(creates())) == [200] * 19 + [201]
         history = http.get("_history").json()
         assert len(history["entry"]) == 2

@@ -7,6 +7,8 @@ import uuid
 
 import httpx
 
+from apart import run_apart
+
 JSON = {"content-type": "application/fhir+json"}
 SYSTEM = "http://h.example/mrn"
 
@@ -22,7 +24,7 @@ async def _together(address: str, requests: list[httpx.Request]) -> list[httpx.R
 
 
 def together(address: str, requests: list[httpx.Request]) -> list[httpx.Response]:
-    return asyncio.run(_together(address, requests))
+    return run_apart(_together(address, requests))
 
 
 def test_of_twenty_conditional_creates_one_creates(http: httpx.Client, address: str) -> None:
