@@ -22,6 +22,8 @@ from xinglin.standards.surnames import COMPOUND, SINGLE
 HAN_VERSION: Final = 1
 """Part of the index's signature: raise when `fold` or `name_forms` change."""
 
+LONGEST_KEPT: Final = 60
+"""Characters of a text whose folded form is remembered, and of each part of a name that is read."""
 LONGEST_NAME: Final = 12
 """Han characters of one name that are read; what follows has no keys."""
 MOST_READINGS: Final = 6
@@ -47,10 +49,14 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.lower().split())
-    return _fold(text)
+    return _remembered(text) if len(text) <= LONGEST_KEPT else _fold(text)
 
 
 @lru_cache(maxsize=20_000)
+def _remembered(text: str) -> str:
+    return _fold(text)
+
+
 def _fold(text: str) -> str:
     spread = unicodedata.normalize("NFKD", text).casefold()
     spread = unicodedata.normalize("NFKD", spread)
@@ -90,17 +96,25 @@ def segment(text: str) -> str:
     return " ".join(_TOKEN.findall(fold(text)))
 
 
-@lru_cache(maxsize=50_000)
 def name_forms(family: str | None, given: Sequence[str], text: str | None) -> tuple[str, ...]:
     """Keys beside its own parts under which a whole name is found, folded, in no more than about 60 pieces.
 
-    ``given`` must be a tuple. Empty for a name without Han characters.
+    Empty for a name without Han characters.
 
     >>> name_forms("张", ("伟",), None)
     ('张伟', 'zhangwei', 'zhang wei', 'zw', 'wei')
     >>> name_forms(None, (), "欧阳修")[:5]
     ('阳修', '修', 'ouyangxiu', 'ouyang xiu', 'ou yang xiu')
     """
+    return _name_forms(
+        family and family[:LONGEST_KEPT],
+        tuple(part[:LONGEST_KEPT] for part in given[:LONGEST_NAME]),
+        text and text[:LONGEST_KEPT],
+    )
+
+
+@lru_cache(maxsize=20_000)
+def _name_forms(family: str | None, given: tuple[str, ...], text: str | None) -> tuple[str, ...]:
     written = "".join((family or "", *given))
     found: dict[str, None] = {}
     if has_han(written):

@@ -164,13 +164,21 @@ def _derived(forms: tuple[str, ...]) -> list[Text]:
 # References
 
 
-@lru_cache(maxsize=20_000)
 def aim(reference: str, bases: tuple[str, ...]) -> Aim:
     """Where a literal reference, canonical or URI points.
 
     >>> aim("Patient/1/_history/2", ()), aim("urn:oid:1.2", ()), aim("#p", ())
     (('Patient', '1', 'Patient'), ('', 'urn:oid:1.2', ''), ('', '', ''))
     """
+    return _remembered(reference, bases) if len(reference) <= LONGEST else _aim(reference, bases)
+
+
+@lru_cache(maxsize=20_000)
+def _remembered(reference: str, bases: tuple[str, ...]) -> Aim:
+    return _aim(reference, bases)
+
+
+def _aim(reference: str, bases: tuple[str, ...]) -> Aim:
     if reference.startswith("#"):
         return NOTHING
     local = reference
