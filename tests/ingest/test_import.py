@@ -391,6 +391,44 @@ def test_rejected_rows_are_mended_and_imported_by_their_own_mapping(house: House
     assert len(house.find("Patient", "identifier=A002&birthdate=1960-02-28")) == 1
 
 
+def test_rows_that_are_not_mended_are_rejected_again(lite: House, inbox: Path) -> None:
+    rows = (
+        FRONT.encode()
+        + "王五,男,A003\n赵六,女,1970-01-01,A004,1,2\n".encode()
+        + "钱七,男,1970-01-01,A005,\n".encode("gb18030")
+    )
+    (inbox / "1.csv").write_bytes(rows)
+    report = lite.take(inbox)
+    assert report.totals == Counts(taken=2, rejected=3)
+    assert [reject["line"] for reject in rejects(report)] == [4, 5, 6]
+    (path,) = map(Path, report.rejects)
+    assert lite.take(path).totals == Counts(rejected=3)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[1] = json.dumps(
+        {"row": {"姓名": "王五", "性别": "男", "出生日期": "", "病案号": "A003", "手机": ""}}
+    )
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert lite.take(path).totals == Counts(taken=1, rejected=2)
+
+
+def test_a_sheet_that_is_no_table_of_patients_is_named_and_the_others_are_taken(
+    lite: House, inbox: Path
+) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["填表说明", ""])
+    sheet = book.create_sheet("病人")
+    for row in (["病案号", "姓名"], ["A1", "张伟"]):
+        sheet.append(row)
+    book.save(inbox / "b.xlsx")
+    report = lite.take(inbox)
+    assert report.totals == Counts(taken=1)
+    assert [(file.name.rpartition("/")[2], file.skipped) for file in report.files] == [
+        ("b.xlsx", False),
+        ("b.xlsx [Sheet]", True),
+    ]
+
+
 def test_a_table_without_a_patient_is_named_and_the_rest_goes_on(lite: House, inbox: Path) -> None:
     (inbox / "1.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     ndjson(inbox / "2.ndjson", patient("p1"))

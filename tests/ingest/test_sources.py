@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from xinglin.ingest import documents
 from xinglin.ingest.documents import dangling, entry_of, places_of, read_document, relinked, scan
 from xinglin.ingest.errors import SourceError
-from xinglin.ingest.recognise import recognise
+from xinglin.ingest.recognise import encoding_of, recognise
 from xinglin.ingest.sources import Files, Source
 from xinglin.kernel.settings import Settings
 
@@ -67,6 +67,27 @@ def test_kind_is_told_by_content(content: bytes, kind: str) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_have_a_kind(content: bytes) -> None:
     assert recognise(io.BytesIO(content), 1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("姓名,性别\n张伟,男\n", "utf-8"),
+        ("姓名,性别\n张伟,男\n", "gb18030"),
+        ("Name;Ort\nMüller;Köln\nGrüß;Fürth\n", "cp1252"),
+        ("name,city\nJosé,León\nZoë,Oslo\n", "cp1252"),
+        ("name,note\nSmith,37 °C\n", "utf-8"),
+        ("plain,ascii\n1,2\n", "utf-8"),
+    ],
+)
+def test_the_encoding_of_a_text_is_told(text: str, encoding: str) -> None:
+    assert encoding_of(text.encode(encoding)) == encoding
+    assert encoding_of(text.encode(encoding)[:-3]) == encoding
+
+
+def test_one_line_in_another_encoding_does_not_change_that_of_the_rest() -> None:
+    assert encoding_of("张伟,男\n".encode() * 9 + "李娜,女\n".encode("gb18030") + b"x\n") == "utf-8"
+    assert encoding_of("张伟,男\n".encode("gb18030") * 9 + "李娜,女\n".encode() + b"x\n") == "gb18030"
 
 
 def test_names_do_not_matter(tmp_path: Path) -> None:

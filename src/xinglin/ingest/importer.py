@@ -27,7 +27,7 @@ from xinglin.ingest.resume import Bookmark, Mark
 from xinglin.ingest.rows import convert
 from xinglin.ingest.sink import Sink
 from xinglin.ingest.sources import Files, Source
-from xinglin.ingest.tables import by_header
+from xinglin.ingest.tables import Line, by_header
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language
 from xinglin.kernel.settings import Settings
@@ -231,9 +231,12 @@ class Importer:
     def _long_document(self, stream: BinaryIO, source: Source, file: FileReport, keeper: Keeper) -> None:
         longest, most = self._settings.body_limit_bytes * 2, self._settings.import_bundle_limit_bytes
         places: dict[str, str] = {}
-        for _, entry in scan(stream, source.name, longest, most):
-            if entry.full_url and entry.full_url.startswith("urn:") and entry.type and entry.id:
-                places[entry.full_url] = f"{entry.type}/{entry.id}"
+        if b"urn:" in stream.read(1 << 18):  # entries may refer to later ones, whose type is not known before
+            stream.seek(0)
+            for _, entry in scan(stream, source.name, longest, most):
+                if entry.full_url and entry.full_url.startswith("urn:") and entry.type and entry.id:
+                    places[entry.full_url] = f"{entry.type}/{entry.id}"
+                self._tick(file, 0)
         stream.seek(0)
 
         def items() -> Iterator[Item]:
@@ -243,11 +246,10 @@ class Importer:
                 window.append(entry)
                 if len(window) >= self._settings.import_batch:
                     yield from self._items(window, file, keeper, places)
-                    self._tick(file, stream.tell())
                     window = []
             yield from self._items(window, file, keeper, places)
 
-        self._load(items(), file, keeper)
+        self._load(items(), file, keeper, stream)
 
     def _entries(
         self,
@@ -290,56 +292,29 @@ class Importer:
     # Tables
 
     def _tables(self, stream: BinaryIO, planned: Planned, file: FileReport, keepers: list[Keeper]) -> None:
+        name = planned.source.name
+        if planned.tables and not any(table.mapping for table in planned.tables):
+            raise self._no_mapping(name, planned.tables[0])
         tables = {table.sheet: table for table in planned.tables}
-        taken = [table for table in planned.tables if table.mapping is not None]
-        if not taken and planned.tables:
-            problem = planned.tables[0].problem
-            raise SourceError(
-                "ingest.no-mapping",
-                name=planned.source.name,
-                reason=problem.say(self._language) if problem else "",
-            )
         for sheet, lines in sheets(stream, planned.source, self._settings):
             table = tables.get(sheet)
-            if table is None or table.mapping is None:
+            if table is None:
                 continue
-            mapping = table.mapping
-            keeper = self._keeper(keepers, planned.source, mapping)
-            self._rows(
-                (
-                    (line.number, line)
-                    for line in lines
-                    if line.number > _header_line(table) and not line.blank
-                ),
-                table,
-                mapping,
-                file,
-                keeper,
-            )
+            if table.mapping is None:
+                error = self._no_mapping(f"{name} [{sheet}]", table)
+                problem = Reason(error.key, dict(error.values))
+                self._report.files.append(
+                    FileReport(f"{name} [{sheet}]", "table", problem=problem, skipped=True)
+                )
+                continue
+            keeper = self._keeper(keepers, planned.source, table.mapping)
+            people = People(self._sink, corrects=set(table.mapping.groups) <= {"patient"})
+            rows = _cells(lines, table)
+            self._load(self._row_items(rows, table.mapping, people, file, keeper), file, keeper, stream)
 
-    def _rows(
-        self,
-        lines: Iterable[tuple[int, object]],
-        table: Table,
-        mapping: Mapping,
-        file: FileReport,
-        keeper: Keeper,
-    ) -> None:
-        from xinglin.ingest.tables import Line
-
-        def rows() -> Iterator[tuple[int, dict[str, str], RowError | None]]:
-            for number, line in lines:
-                assert isinstance(line, Line)
-                try:
-                    yield number, by_header(table.headers, line), None
-                except RowError as problem:
-                    loose = dict(zip(table.headers, line.cells, strict=False))
-                    extra = line.cells[len(table.headers) :]
-                    loose |= {f"+{at}": cell for at, cell in enumerate(extra, 1)}
-                    yield number, loose, problem
-
-        people = People(self._sink, corrects=set(mapping.groups) <= {"patient"})
-        self._load(self._row_items(rows(), mapping, people, file, keeper), file, keeper)
+    def _no_mapping(self, name: str, table: Table) -> SourceError:
+        reason = table.problem.say(self._language) if table.problem else ""
+        return SourceError("ingest.no-mapping", name=name, reason=reason)
 
     def _row_items(
         self,
@@ -352,6 +327,7 @@ class Importer:
         zone = zone_of(self._settings)
         about = _TYPE_OF_GROUP[mapping.groups[-1]]
         for number, cells, problem in rows:
+            problem = problem or _unbelievable(cells, mapping)
             problems: list[RowError] = [problem] if problem else []
             bodies: list[bytes] = []
             if not problems:
@@ -393,8 +369,13 @@ class Importer:
 
     # What all share
 
-    def _load(self, items: Iterator[Item], file: FileReport, keeper: Keeper) -> None:
-        """Feed items to the sink; rejects are kept as they stood where they came from, a row once."""
+    def _load(
+        self, items: Iterator[Item], file: FileReport, keeper: Keeper, stream: BinaryIO | None = None
+    ) -> None:
+        """Feed items to the sink; rejects are kept as they stood where they came from, a row once.
+
+        ``stream`` is what the items are read from, for the progress bar.
+        """
         waiting: deque[Item] = deque()
         first = 1  # the ordinal of the first that waits
 
@@ -418,7 +399,7 @@ class Importer:
             while waiting and first <= progress.line:
                 waiting.popleft()
                 first += 1
-            self._tick(file, 0)
+            self._tick(file, stream.tell() if stream else 0)
 
     def _count(self, progress: Progress, file: FileReport) -> None:
         for name, (taken, updated, unchanged) in progress.by_type.items():
@@ -436,9 +417,28 @@ _NOT_TAKEN = frozenset(["empty", "xml", "hl7v2", "dicom", "unknown", "zip", "gzi
 _SKIPPED = frozenset(["ingest.kind-empty", "ingest.kind-unknown"])
 
 
-def _header_line(table: Table) -> int:
-    assert table.mapping is not None
-    return table.sample[0].number - 1 if table.sample else 1 << 60
+def _cells(lines: Iterable[Line], table: Table) -> Iterator[tuple[int, dict[str, str], RowError | None]]:
+    """The rows below the header by number, with their cells by header, and what is wrong with a row's form."""
+    before = table.sample[0].number if table.sample else 1 << 60
+    for line in lines:
+        if line.number < before or line.blank:
+            continue
+        try:
+            yield line.number, by_header(table.headers, line), None
+        except RowError as problem:
+            loose = dict(zip(table.headers, line.cells, strict=False))
+            extra = line.cells[len(table.headers) :]
+            yield line.number, loose | {f"+{at}": cell for at, cell in enumerate(extra, 1)}, problem
+
+
+def _unbelievable(cells: dict[str, str], mapping: Mapping) -> RowError | None:
+    """What is wrong with a row as a whole: cells too many or too few (also in a reject not yet mended), or characters
+    that were lost."""
+    if mapping.columns.keys() - cells.keys() or any(re.fullmatch(r"\+\d+", header) for header in cells):
+        return RowError("ingest.row-length", found=len(cells), right=len(mapping.columns))
+    if any("\ufffd" in cell for cell in cells.values()):
+        return RowError("ingest.row-encoding", encoding="UTF-8")
+    return None
 
 
 def _type_of(body: bytes) -> str:

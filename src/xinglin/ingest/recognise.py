@@ -122,7 +122,7 @@ def _a_line_is_json(head: bytes) -> bool:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """The encoding of a text by its first bytes; None where it is no text.
+    """The encoding of a text by its first bytes; None where it is no text. A few lines may be in another.
 
     >>> encoding_of("姓名".encode("gb18030")), encoding_of("姓名".encode()), encoding_of(b"\\x00\\x01")
     ('gb18030', 'utf-8', None)
@@ -133,14 +133,30 @@ def encoding_of(head: bytes) -> str | None:
         return "utf-16"
     if _CONTROL.search(head):
         return None
+    # The last line may be cut off in the middle of a character.
+    lines = head.rpartition(b"\n")[0].splitlines() or [head]
+    told = [line for line in lines if not line.isascii()]
+    if not told:
+        return "utf-8"
     for encoding in ENCODINGS:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        try:
-            decoder.decode(head, final=False)
-        except UnicodeDecodeError:
-            continue
-        return encoding
+        texts = [text for line in told if (text := _decoded(line, encoding)) is not None]
+        enough = len(texts) >= (0.8 if encoding != "cp1252" else 1) * len(told)
+        if enough and not (encoding == "gb18030" and _is_western("\n".join(texts))):
+            return encoding
     return None
+
+
+def _decoded(line: bytes, encoding: str) -> str | None:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_western(text: str) -> bool:
+    """Whether Chinese characters stand amid Latin words, as where ü of Müller was read as half of one."""
+    inside = len(re.findall(r"[A-Za-z][\u3400-\u9fff][a-z]", text))
+    return inside * 2 > len(re.findall(r"[\u3400-\u9fff]", text))
 
 
 def delimiter_of(text: str) -> str | None:
@@ -153,11 +169,16 @@ def delimiter_of(text: str) -> str | None:
     best: tuple[int, int, str] | None = None
     for order, delimiter in enumerate((",", "\t", ";", "|")):
         counts = [line.count(delimiter) for line in lines]
-        if not counts or not (most := max(counts)):
-            continue
-        alike = counts.count(most)  # a title above the header has fewer
-        if alike * 2 >= len(counts) and (best is None or (alike * most, -order) > (best[0], best[1])):
-            best = (alike * most, -order, delimiter)
+        usual = max(
+            {count for count in counts if count}, key=lambda count: (counts.count(count), count), default=0
+        )
+        alike = counts.count(usual)  # a title above the header has fewer, a broken row fewer or more
+        if (
+            usual
+            and alike * 2 >= len(counts)
+            and (best is None or (alike * usual, -order) > (best[0], best[1]))
+        ):
+            best = (alike * usual, -order, delimiter)
     return best[2] if best else None
 
 

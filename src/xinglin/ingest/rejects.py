@@ -109,7 +109,8 @@ class Keeper:
 
 
 def _printable(cell: str) -> str:
-    return cell.encode("utf-8", "replace").decode() if not cell.isascii() else cell
+    """A cell as JSON can hold it: what was no text becomes U+FFFD, which is not taken for a character later."""
+    return cell if cell.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", cell)
 
 
 def _content(body: bytes) -> bytes:
