@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xinglin.kernel.database import Connection, Full, Unavailable
 from xinglin.kernel.errors import XinglinError
-from xinglin.records.errors import TooLarge
+from xinglin.records import repository
+from xinglin.records.errors import RecordError, TooLarge
 from xinglin.records.prepared import Prepared, prepare_parsed
 from xinglin.records.repository import LIVE
 from xinglin.records.transaction import unchanged
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from xinglin.records.service import Records
 
 BATCH: Final = 2000
+ANALYZE_FROM: Final = 10_000
+"""A load of so many new resources ends with fresh statistics, rather than waiting for the database to think of it."""
 BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -141,8 +144,8 @@ class Loader:
                 if body.strip():
                     try:
                         prepared = self._prepare(body)
-                    except XinglinError as error:
-                        progress.rejected.append(Rejected(number, offset, body, error))
+                    except Exception as error:
+                        progress.rejected.append(Rejected(number, offset, body, _reason(error)))
                     else:
                         name = (prepared.type, prepared.id)
                         if name in names or len(batch) >= self._batch or size > BATCH_BYTES:
@@ -161,6 +164,8 @@ class Loader:
                 number += 1
             if batch or progress.line > self.total.line:
                 yield self._finish(batch, progress)
+        if self.total.taken >= ANALYZE_FROM:
+            self._records.database.exclusively(repository.analyze)
 
     def _prepare(self, body: bytes) -> Prepared:
         from xinglin.standards.fhir.parse import parse_minified
@@ -192,10 +197,10 @@ class Loader:
             counts = self._records.database.write(lambda connection: self._unit(connection, batch))
         except (Full, Unavailable):
             raise
-        except XinglinError as error:
+        except Exception as error:
             if len(batch) == 1:
                 line = batch[0]
-                progress.rejected.append(Rejected(line.number, line.offset, line.body, error))
+                progress.rejected.append(Rejected(line.number, line.offset, line.body, _reason(error)))
                 return
             middle = len(batch) // 2
             self._write(batch[:middle], progress)
@@ -243,6 +248,15 @@ class Loader:
         if versions:
             write_versions(connection, ledger, self._tenant, versions, answer=False)
         return counts
+
+
+def _reason(error: Exception) -> XinglinError:
+    """``error`` as one to report: a fault of ours costs the line that shows it, not the load."""
+    if isinstance(error, XinglinError):
+        return error
+    ours = RecordError("records.unforeseen", reason=type(error).__name__)
+    ours.__cause__ = error
+    return ours
 
 
 def _count(progress: Progress, counts: dict[str, list[int]]) -> None:

@@ -329,3 +329,12 @@ def live_types(connection: Connection, tenant: int) -> list[str]:
             return found
         last = row[0]
         found.append(last)
+
+
+def analyze(connection: Connection) -> None:
+    """Refresh the statistics that the database plans by; outside of any transaction."""
+    if connection.dialect == "postgresql":
+        connection.execute("ANALYZE")
+    else:
+        connection.execute("PRAGMA analysis_limit = 400")
+        connection.execute("PRAGMA optimize")

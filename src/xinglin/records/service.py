@@ -192,7 +192,11 @@ class Records:
 
     def context(self, tenant: int) -> IndexContext:
         """What index rows depend on beside the resource: the site's time zone and its own base addresses."""
-        found = self._tenants.get(tenant) or self._tenants[1]
+        found = self._tenants.get(tenant)
+        if found is None:  # made by another process since, or never named: then it keeps the first one's time
+            with self.database.read() as connection:
+                self._tenants = {tenant: self._tenants[1], **repository.tenants(connection)}
+            found = self._tenants[tenant]
         base = self.settings.base_url
         return IndexContext(bases=(base.rstrip("/") + "/",) if base else (), zone=found[1])
 

@@ -167,3 +167,28 @@ def test_memory_does_not_grow_with_the_length_of_the_input(database_url: str) ->
         [sys.executable, "-c", MEMORY, database_url, "20000"], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) < 300
+
+
+def test_a_fault_of_our_own_costs_only_its_line(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xinglin.records import loader
+
+    genuine = loader.prepare_parsed
+
+    def faulty(resource: Any, *rest: Any) -> Any:
+        if resource.id == "p2":
+            raise KeyError("an oversight")
+        return genuine(resource, *rest)
+
+    monkeypatch.setattr(loader, "prepare_parsed", faulty)
+    done = records.load(ACTOR, [line(number) for number in range(4)]).run()
+    assert (done.taken, [reject.line for reject in done.rejected]) == (3, [3])
+    assert "KeyError" in str(done.rejected[0].error)
+    assert "an oversight" not in str(done.rejected[0].error)
+
+
+def test_a_tenant_made_by_another_process_keeps_its_own_time(records: Records, database_url: str) -> None:
+    other = Records(open_database(database_url, durable=False))
+    other.set_tenant(7, "seventh", "Asia/Shanghai")
+    other.close()
+    assert records.context(7).zone == "Asia/Shanghai"
+    assert records.context(8).zone == "UTC"
