@@ -118,7 +118,8 @@ class Embedded:
         elif any(name.partition(":")[0] in ("_text", "_content") for name, _ in pairs):
             from xinglin.records.fulltext.follower import Follower
 
-            Follower(self.records.database).catch_up()  # no server runs here that would do it in the background
+            # No server runs here that would do it in the background.
+            Follower(self.records.database).catch_up()
         page = self.records.search(self._actor, self._query(resource_type, pairs))
         matches = [entry.stored.body for entry in page.entries if entry.mode == "match"]
         included = [entry.stored.body for entry in page.entries if entry.mode == "include"]
@@ -147,18 +148,15 @@ class Embedded:
 
     def history(self, resource_type: str, id_: str) -> Iterator[tuple[str, str, bytes]]:
         """See Backend."""
-        from dataclasses import replace
-
         from xinglin.records.history import HistoryQuery
 
-        query = HistoryQuery(type=resource_type, id=id_)
+        cursor = None
         while True:
-            page = self.records.history(self._actor, query)
+            page = self.records.history(self._actor, HistoryQuery(type=resource_type, id=id_, cursor=cursor))
             for stored in page.entries:
                 yield str(stored.version), stored.updated.isoformat(timespec="milliseconds"), stored.body
-            if page.next is None:
+            if (cursor := page.next) is None:
                 return
-            query = replace(query, cursor=page.next)
 
     def sink(self) -> Sink:
         """See Backend."""

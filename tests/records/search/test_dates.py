@@ -57,7 +57,7 @@ def interval(shelf: Shelf, name: str, prefix: str) -> str:
 
 @pytest.mark.parametrize("prefix", EXPECTED)
 def test_prefix_compares_as_the_specification_says(dated: Shelf, prefix: str) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     query = dated.query(interval(dated, "date", "ge"))
     (criterion,) = query.criteria
@@ -73,7 +73,7 @@ def test_prefix_compares_as_the_specification_says(dated: Shelf, prefix: str) ->
 
 @pytest.mark.parametrize("prefix", EXPECTED)
 def test_repeated_date_matches_by_any_of_its_rows_and_once(dated: Shelf, prefix: str) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     query = dated.query(interval(dated, "location-period", "ge"))
     (criterion,) = query.criteria

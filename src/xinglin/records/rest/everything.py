@@ -7,9 +7,8 @@ Source: HL7 FHIR R4, operation-patient-everything.html.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec import structs
 
 from xinglin.kernel.clock import now
 from xinglin.kernel.ids import new_id
@@ -75,7 +74,7 @@ def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
     if inner:
         asked.append(("_cursor", inner))
     query = edge.query(request, None, tuple(asked), strict=True, compartment=Compartment("Patient", person))
-    page = edge.records.search(request.actor, replace(query, total="none")) if person else None
+    page = edge.records.search(request.actor, structs.replace(query, total="none")) if person else None
     cursor = following
     if page is not None and page.next:
         cursor = f"{outer}~{page.next}" if id_ is None else page.next

@@ -380,7 +380,7 @@ def _own_id(body: bytes) -> str | None:
 
 def _named(edge: Edge, request: Request, condition: Query) -> str | None:
     """The id of the one resource that meets ``condition``, None for none. Raises MultipleMatches."""
-    page = edge.records.search(request.actor, replace(condition, count=2))
+    page = edge.records.search(request.actor, structs.replace(condition, count=2))
     matches = [entry.stored.id for entry in page.entries if entry.mode == "match"]
     if len(matches) > 1:
         raise MultipleMatches("records.rest-several", type=condition.type)
