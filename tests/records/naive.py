@@ -106,6 +106,17 @@ class Naive:
             for one in self.items(resource, named[name])
         )
 
+    def sort_value(self, resource: Any, parameter: SearchParameter, *, descending: bool) -> Any:
+        """What a resource is ordered by: the first beginning or folded text, or the last where descending; None without."""
+        found: list[Any] = []
+        for one in self.items(resource, parameter):
+            if parameter.type == "date":
+                span = self.span(one)
+                found += [] if span is None else [span[0]]
+            else:
+                found += [fold(text)[:200] for text, derived in strings(one) if not derived]
+        return None if not found else max(found) if descending else min(found)
+
     # Conditions
 
     def meets(self, resource: Any, condition: Criterion | Chain | Has) -> bool:
