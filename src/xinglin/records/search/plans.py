@@ -32,6 +32,9 @@ EXPECTED = 80
 """Walking all N resources until a page of 10 is full takes about 10 N / m steps where m match; a criterion with n rows has
 about n / 4 resources, and gathering them takes n steps of half the cost."""
 
+FEW = 20
+"""Candidates so few that no other criterion needs counting."""
+
 SCAN = -1
 """The driver of a search without a criterion that can drive."""
 
@@ -89,7 +92,7 @@ def _driver(shape: Shape, compiled: Statements, count: Callable[[Statement], int
         if tokens:
             return min(tokens)[1], owners[0], 0
         return owners[0], -1, 0
-    weak, best, fewest = SCAN, SCAN, MANY + 1
+    weak, chosen, fewest = SCAN, SCAN, (MANY + 1, 0)
     for position, node in enumerate(nodes):
         arms = compiled.arms(node, shape.types)
         if not arms:
@@ -97,22 +100,24 @@ def _driver(shape: Shape, compiled: Statements, count: Callable[[Statement], int
         if _contains(node):
             weak = position
             continue
-        found = count(compiled.bounded_count(arms, MANY))
+        found = (count(compiled.bounded_count(arms, MANY)), _strength(node))
         if found < fewest:
-            best, fewest = position, found
-        if fewest < 20:
+            chosen, fewest = position, found
+        if fewest[0] < FEW:
             break
-    if best == SCAN:
+    if chosen == SCAN:
         return weak, -1, MANY
-    return best, -1, fewest
+    return chosen, -1, fewest[0]
 
 
 def _listed(node: Match) -> bool:
     return scoped(node) and all(test.sets[0].how == "list" for test in node.tests)
 
 
-def _strength(node: Match) -> int:
-    return 0 if node.name == "code" else 2 if node.name in _WEAK else 1
+def _strength(node: Node) -> int:
+    """Less is stronger, where counting does not tell: a code before a status."""
+    name = node.name if isinstance(node, Match) else ""
+    return 0 if name == "code" else 2 if name in _WEAK else 1
 
 
 def _contains(node: Node) -> bool:
