@@ -62,7 +62,9 @@ def differing(pairs: Iterator[tuple[str, str, str]]) -> dict[str, str]:
     found = {}
     for where, en, zh in pairs:
         for term, words in GLOSSARY.items():
-            if forms(term).search(_MADE_UP.sub(" ", en)) and not any(word in zh.lower() for word in [*words, term]):
+            if forms(term).search(_MADE_UP.sub(" ", en)) and not any(
+                word in zh.lower() for word in [*words, term]
+            ):
                 found[f"{where} ({term})"] = zh
     return found
 

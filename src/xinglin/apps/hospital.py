@@ -18,6 +18,7 @@ class _Made(msgspec.Struct):
     patients: int
     seed: int
     version: str
+    done: bool = True
 
 
 def ensure_demo(
@@ -38,7 +39,7 @@ def ensure_demo(
     wanted = _Made(
         patients or (made.patients if made else PATIENTS), seed or (made.seed if made else SEED), _version()
     )
-    if made is not None and not anew and _database_is_there(settings):
+    if made is not None and made.done and not anew and _database_is_there(settings):
         if patients not in (None, made.patients) or seed not in (None, made.seed):
             raise AppError("apps.demo-other", patients=made.patients, seed=made.seed)
         return made.patients
@@ -46,10 +47,26 @@ def ensure_demo(
         note.unlink(missing_ok=True)
         for path in Path(settings.database_url.removeprefix("sqlite:///")).parent.glob("demo.db*"):
             path.unlink()
-    _make(settings, wanted, ticks)
+    elif settings.database != "demo" and (made is None or anew):
+        _refuse_a_record_in_use(settings)
     note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_bytes(msgspec.json.encode(msgspec.structs.replace(wanted, done=False)))
+    _make(settings, wanted, ticks)
     note.write_bytes(msgspec.json.encode(wanted))
     return wanted.patients
+
+
+def _refuse_a_record_in_use(settings: Settings) -> None:
+    """Nobody who exists is to lie beside those who do not. Raises AppError."""
+    from xinglin.apps.assemble import open_record
+    from xinglin.trust import local_system
+
+    records = open_record(settings)
+    try:
+        if records.count(local_system()):
+            raise AppError("apps.demo-not-empty")
+    finally:
+        records.close()
 
 
 def _make(settings: Settings, wanted: _Made, ticks: Callable[[int, int], None] | None) -> None:

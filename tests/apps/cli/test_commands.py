@@ -312,3 +312,15 @@ def test_output_into_a_closed_pipe_is_no_error(shell: Shell) -> None:
             check=False,
         )
         assert done.stderr == ""
+
+
+def test_the_demonstration_hospital_is_never_mixed_with_a_record(shell: Shell) -> None:
+    shell.write("xinglin.toml", 'database = "ward.db"\n')
+    shell.run("import", str(shell.write("a.csv", PATIENTS)), "--yes", code=3)
+    shell.run("demo", "--no-serve", "--patients", "1")
+    assert shell.run("search", "Patient", "--count").stdout == "1\n"
+    refused = shell.run("demo", "--no-serve", "--patients", "1", "--database", "ward.db", code=1)
+    assert "--database" in refused.stderr
+    assert shell.run("search", "Patient", "--count").stdout == "1\n"
+    shell.run("demo", "--no-serve", "--patients", "1", "--database", "empty.db")
+    assert shell.run("search", "Patient", "--count", "--database", "empty.db").stdout == "1\n"

@@ -19,7 +19,7 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     as_json = asked.options["json"]
     made: int | None = None
     if asked.command.name == "demo":
-        if not settings.database:
+        if loaded.origins["database"] != "flag":  # never into the hospital's own record by mistake
             settings = replace(settings, database="demo")
         made = _hospital(asked, settings, language)
         if asked.options["no-serve"]:
