@@ -141,7 +141,7 @@ class Loader:
         progress = Progress(number - 1, offset)
         with _without_collector():
             for body in self._lines:
-                if body.strip():
+                if body and not body.isspace():
                     try:
                         prepared = self._prepare(body)
                     except Exception as error:

@@ -6,15 +6,17 @@ reading of a name or unit table changes it. Reindexing writes rows only: no vers
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from xinglin.kernel.database import Connection
 from xinglin.records import repository
 from xinglin.records.bodies import decompress
 from xinglin.records.index.rows import IndexRows
 from xinglin.records.rows import repository as rows_repository
-from xinglin.trust import Actor, scope
+from xinglin.trust import Actor, local_system, scope
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
@@ -55,6 +57,33 @@ def reindex(records: Records, actor: Actor) -> Iterator[int]:
                 break
             after = stale[-1][0]
             yield _reindex(records, tenant, signature, [(row[0], row[1], row[2]) for row in stale])
+
+
+def renew(records: Records, stopped: Callable[[], bool]) -> int:
+    """Reindex whatever is stale in any tenant; how many resources were. ``stopped`` is asked between batches.
+
+    What was found up to date is remembered by type and signature, so that the next start need not look through the
+    tables again.
+    """
+    from xinglin.records.index.signature import index_signature
+
+    done = 0
+    with records.database.read() as connection:
+        tenants = list(repository.tenants(connection))
+    for tenant in tenants:
+        key = f"indexed_{tenant}"
+        with records.database.read() as connection:
+            present = {kind: index_signature(kind) for kind in repository.live_types(connection, tenant)}
+            known = msgspec.json.decode(repository.meta(connection, key) or "{}", type=dict[str, int])
+        if present == known:
+            continue
+        for count in reindex(records, local_system(tenant)):
+            done += count
+            if stopped():
+                return done
+        text = msgspec.json.encode(present).decode()
+        records.database.write(lambda c, key=key, text=text: repository.set_meta(c, key, text))  # type: ignore[misc]
+    return done
 
 
 def _reindex(records: Records, tenant: int, signature: int, stale: list[tuple[int, int, bytes]]) -> int:

@@ -5,13 +5,15 @@ A synchronous API, safe from any thread; `submit` gives a future for callers tha
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from xinglin.kernel.database import Connection, Database, open_database
+from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
 from xinglin.kernel.settings import Settings
 from xinglin.records import repository
@@ -22,6 +24,7 @@ from xinglin.records.history import HistoryQuery, history_page
 from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexContext
 from xinglin.records.prepared import Prepared, prepare, prepare_parsed
+from xinglin.records.reindexing import renew
 from xinglin.records.schema import migrate
 from xinglin.records.stored import Change, HistoryPage, Operation, Stored
 from xinglin.records.transaction import Transaction
@@ -60,13 +63,35 @@ class Records:
         self.cursors = Cursors(bytes.fromhex(key))
         self.ledger = Ledger(_fold)
         database.attach(self.ledger)
+        self._stopped = threading.Event()
+        self._renewing: threading.Thread | None = None
         if before == 0 and self.settings.time_zone != "UTC":
             self.set_tenant(1, "default", self.settings.time_zone)
 
     def close(self) -> None:
         """Finish what is being written and close the database."""
-        self.fulltext.close()
+        self.stop_keeping_up()
         self.database.close()
+
+    def keep_up(self) -> None:
+        """In the background, until `stop_keeping_up`: the full text, and index rows that older rules made, anew."""
+        self.fulltext.start()
+        if self._renewing is None:
+            self._stopped.clear()
+            self._renewing = threading.Thread(target=self._renew, name="reindexing", daemon=True)
+            self._renewing.start()
+
+    def stop_keeping_up(self) -> None:
+        """End what `keep_up` began, after the step under way; it goes on from there another time."""
+        self._stopped.set()
+        self.fulltext.close()
+        if self._renewing is not None:
+            self._renewing.join()
+            self._renewing = None
+
+    def _renew(self) -> None:
+        with suppress(XinglinError):  # away, full or closing: what is left stays marked as stale
+            renew(self, self._stopped.is_set)
 
     @cached_property
     def fulltext(self) -> Follower:

@@ -71,3 +71,29 @@ def test_a_resource_written_meanwhile_keeps_its_new_rows(records: Records) -> No
         assert next(reindex(records, HERE)) == 0
     assert found(records) == set()
     assert count_stale(records, HERE) == {}
+
+
+def test_a_server_renews_stale_rows_in_the_background_and_looks_once(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    from xinglin.records import reindexing
+
+    records.load(HERE, [patient(number) for number in range(20)]).run()
+    assert reindexing.renew(records, lambda: False) == 0
+
+    def spoil(connection: Connection) -> None:
+        connection.execute("UPDATE resource SET index_version = 7")
+        connection.execute("DELETE FROM ix_token")
+        connection.execute("DELETE FROM meta WHERE key = 'indexed_1'")
+
+    records.database.write(spoil)
+    records.keep_up()
+    deadline = time.monotonic() + 30
+    while len(found(records)) < 20:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    records.stop_keeping_up()
+    monkeypatch.setattr(reindexing, "reindex", lambda *_: pytest.fail("it was up to date"))
+    assert reindexing.renew(records, lambda: False) == 0

@@ -112,11 +112,11 @@ def _run(records: Records, settings: Settings, listener: socket.socket, ready: C
     app = create_app(records, settings)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = settings.base_url or f"http://{shown}:{listener.getsockname()[1]}"
-    records.fulltext.start()
+    records.keep_up()
     try:
         uvicorn_server(app, lambda: ready(address)).run(sockets=[listener])
     finally:
-        records.fulltext.close()
+        records.stop_keeping_up()
         app.close()
 
 
