@@ -143,6 +143,11 @@ def uvicorn_server(app: App, ready: Callable[[], None]) -> uvicorn.Server:
                 ready()
                 threading.Thread(target=_warm, name="warm", daemon=True).start()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            # Else the signal is raised anew once the server is down, and SIGTERM would end us before the database is closed.
+            self._captured_signals.clear()
+
     config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
