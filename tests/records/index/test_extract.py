@@ -272,6 +272,36 @@ def test_ranges_and_samples_are_intervals() -> None:
     assert under(money.quantities, "Invoice", "totalnet") == [("urn:iso:std:iso:4217", "CNY", 3, 3)]
 
 
+@pytest.mark.parametrize(
+    "data", ["NaN 1", "sNaN 1", "Infinity 1", "1e999999999 1", "x 1", "U L 1", "-" * 50 + " 1"]
+)
+def test_samples_that_are_no_numbers_are_passed_by(data: str) -> None:
+    sampled = {"origin": {"value": 0, "unit": "mm"}, "period": 1, "dimensions": 1, "data": data}
+    found = observation(valueSampledData=sampled)
+    assert under(found.quantities, "Observation", "value-quantity")[0] == ("", "", 1, 1)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "/",
+        "#",
+        "Patient",
+        "Patient/",
+        "Patient//x",
+        "Patient/1/2/3",
+        "Patient/1/_history/",
+        "http://a/",
+        "Patient?identifier=1",
+        "\u202e",
+    ],
+)
+def test_any_literal_gives_one_reference_row(literal: str) -> None:
+    found = observation(subject={"reference": literal}, context=IndexContext(bases=("http://a/",)))
+    ((type, _),) = under(found.references, "Observation", "subject")
+    assert type == ("Patient" if literal == "Patient/1/_history/" else "")
+
+
 def test_composites_pair_the_values_of_one_element() -> None:
     code = {"coding": [{"system": "l", "code": "bp"}]}
 

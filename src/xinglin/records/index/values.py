@@ -5,6 +5,7 @@ Everything takes generated structs (or their JSON strings and decimals); None ne
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 from math import nextafter
@@ -39,6 +40,7 @@ UCUM: Final = "http://unitsofmeasure.org"
 CURRENCIES: Final = "urn:iso:std:iso:4217"
 INFINITY: Final = float("inf")
 NOTHING: Final[Aim] = ("", "", "")
+_SAMPLE: Final = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 MOST_TEXTS: Final = 200
 """Strings kept of one name or address."""
 
@@ -187,7 +189,7 @@ def _aim(reference: str, bases: tuple[str, ...]) -> Aim:
             local = reference[len(base) :]
             break
     parts = local.split("/")
-    versioned = len(parts) == 4 and parts[2] == "_history"
+    versioned = len(parts) == 4 and parts[2] == "_history" and parts[3] != ""
     if parts[0] in RESOURCE_TYPES and (len(parts) == 2 or versioned) and parts[1]:
         return parts[0], parts[1], parts[0]
     if len(parts) > 3 and parts[-2] == "_history":
@@ -272,10 +274,9 @@ def _sample(text: str, value: SampledData) -> Decimal | None:
         return value.lowerLimit
     if text == "U":
         return value.upperLimit
-    try:
-        return Decimal(text)
-    except ArithmeticError:
+    if _SAMPLE.fullmatch(text) is None:  # tier 1 takes any text here
         return None
+    return Decimal(text)
 
 
 def _measures(
