@@ -392,10 +392,14 @@ class Chart:
         return result
 
     def pressure(self, values: dict[str, float], when: str, doctor: Json) -> Json:
-        def part(loinc: str, en: str, zh: str, value: float) -> Json:
+        def millimetres(value: float) -> Json:
+            return {"value": round(value), "unit": "mmHg", "system": c.UCUM, "code": "mm[Hg]"}
+
+        def part(loinc: str, en: str, zh: str, value: float, low: int, high: int) -> Json:
             return {
                 "code": concept(c.LOINC, loinc, en, zh),
-                "valueQuantity": {"value": round(value), "unit": "mmHg", "system": c.UCUM, "code": "mm[Hg]"},
+                "valueQuantity": millimetres(value),
+                "referenceRange": [{"low": millimetres(low), "high": millimetres(high)}],
             }
 
         return self.new(
@@ -408,8 +412,8 @@ class Chart:
             effectiveDateTime=when,
             performer=[doctor],
             component=[
-                part("8480-6", "Systolic blood pressure", "收缩压", values["systolic"]),
-                part("8462-4", "Diastolic blood pressure", "舒张压", values["diastolic"]),
+                part("8480-6", "Systolic blood pressure", "收缩压", values["systolic"], 90, 139),
+                part("8462-4", "Diastolic blood pressure", "舒张压", values["diastolic"], 60, 89),
             ],
         )
 
