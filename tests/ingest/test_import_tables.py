@@ -85,6 +85,18 @@ def test_two_rows_that_contradict_each_other_are_not_both_believed(lite: House, 
     assert lite.take(inbox).types["Patient"].rejected == 1
 
 
+def test_several_measurements_of_one_day_are_all_kept_and_again_unchanged(lite: House, inbox: Path) -> None:
+    day = "病案号,检验项目,结果,采集时间\nA1,葡萄糖,5.1,2024-03-02\nA1,葡萄糖,9.8,2024-03-02\nA1,葡萄糖,5.1,2024-03-02\n"
+    (inbox / "1.csv").write_text(day, encoding="utf-8")
+    assert lite.take(inbox).types["Observation"] == Counts(taken=2, unchanged=1)
+    assert lite.take(inbox).types["Observation"] == Counts(unchanged=3)
+    assert (
+        len(lite.find("Observation", "value-quantity=5.1"))
+        == len(lite.find("Observation", "value-quantity=9.8"))
+        == 1
+    )
+
+
 def test_rejected_rows_are_mended_and_imported_by_their_own_mapping(house: House, inbox: Path) -> None:
     (inbox / "1.csv").write_text(
         FRONT.replace("1960-01-02", "1960-02-30").replace("李娜,女", "李娜,X"), encoding="utf-8"

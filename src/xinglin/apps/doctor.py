@@ -34,11 +34,14 @@ class Finding:
 
     def say(self, language: Language) -> str:
         """The sentence in the given language."""
-        return say(self.key, language, **self.values)
+        return say(self.key, language, **self._told(language))
 
     def as_dict(self, language: Language) -> dict[str, Any]:
         """As JSON."""
-        return {"name": self.name, "level": self.level, "message": self.say(language), **self.values}
+        return {"name": self.name, "level": self.level, "message": self.say(language), **self._told(language)}
+
+    def _told(self, language: Language) -> dict[str, object]:
+        return {k: v.say(language) if isinstance(v, XinglinError) else v for k, v in self.values.items()}
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -116,9 +119,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         records = open_record(settings)
     except XinglinError as error:
-        yield Finding(
-            "database", "error", "apps.doctor-database-error", {"database": shown, "reason": error.say("en")}
-        )
+        yield Finding("database", "error", "apps.doctor-database-error", {"database": shown, "reason": error})
         return
     try:
         yield Finding("database", "ok", "apps.doctor-database", {"database": shown})
@@ -155,8 +156,6 @@ def _server(url: str) -> Iterator[Finding]:
     try:
         remote.ask("GET", f"{remote.base}/metadata")
     except XinglinError as error:
-        yield Finding(
-            "database", "error", "apps.doctor-database-error", {"database": url, "reason": error.say("en")}
-        )
+        yield Finding("database", "error", "apps.doctor-database-error", {"database": url, "reason": error})
     else:
         yield Finding("database", "ok", "apps.doctor-database", {"database": url})

@@ -18,7 +18,7 @@ from xinglin.ingest.cells import plain
 from xinglin.ingest.errors import RowError
 from xinglin.ingest.rows import Identifier
 from xinglin.ingest.sink import Sink
-from xinglin.kernel.ids import new_id
+from xinglin.kernel.ids import new_id, stable_id
 
 Resource = dict[str, Any]
 
@@ -68,9 +68,7 @@ class People:
                 if joined is not None:
                     bodies.append(joined)
             else:
-                body = _encode(resource)
-                self._only_once(kind, id_, body)
-                bodies.append(body)
+                bodies.append(_encode({**resource, "id": self._own_id(kind, id_, resource)}))
         return bodies
 
     def _joined(self, kind: str, id_: str, said: Resource) -> bytes | None:
@@ -96,13 +94,22 @@ class People:
         self._known[key] = joined
         return _encode(joined)
 
-    def _only_once(self, kind: str, id_: str, body: bytes) -> None:
-        """Raises RowError where two rows of the table would be the same resource with different content."""
-        name, content = hash((kind, id_)), hash(body)
-        if self._seen.setdefault(name, content) != content:
-            raise RowError("ingest.row-twice", expression=kind)
+    def _own_id(self, kind: str, id_: str, resource: Resource) -> str:
+        """The id under which a row's resource is written.
+
+        Rows of one item on one day, without a time, are as many measurements: the second is given an id of its own, the
+        same at each import. At one and the same time they contradict each other: raises RowError.
+        """
+        content = hash(_encode({key: value for key, value in resource.items() if key != "id"}))
         if len(self._seen) > 10 * REMEMBERED:  # rows that belong together stand near each other
             self._seen.clear()
+        own, number = id_, 1
+        while self._seen.setdefault(hash((kind, own)), content) != content:
+            if "T" in str(resource.get("effectiveDateTime") or resource.get("authoredOn") or ""):
+                raise RowError("ingest.row-twice", expression=kind)
+            number += 1
+            own = stable_id(id_, str(number))
+        return own
 
 
 def _without_version(body: bytes) -> Resource:
