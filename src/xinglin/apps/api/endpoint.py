@@ -323,6 +323,7 @@ def _packed(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
+@lru_cache(256)
 def _takes_gzip(accept: str) -> bool:
     for part in accept.lower().split(","):
         name, _, quality = part.partition(";")
