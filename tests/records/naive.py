@@ -107,12 +107,14 @@ class Naive:
         )
 
     def sort_value(self, resource: Any, parameter: SearchParameter, *, descending: bool) -> Any:
-        """What a resource is ordered by: the first beginning or folded text, or the last where descending; None without."""
+        """What a resource is ordered by: its first beginning, code or folded text, its last where descending; None without."""
         found: list[Any] = []
         for one in self.items(resource, parameter):
             if parameter.type == "date":
                 span = self.span(one)
                 found += [] if span is None else [span[0]]
+            elif parameter.type == "token":
+                found += [code for _, code in tokens(one) if code]
             else:
                 found += [fold(text)[:200] for text, derived in strings(one) if not derived]
         return None if not found else max(found) if descending else min(found)

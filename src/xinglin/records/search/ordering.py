@@ -95,7 +95,7 @@ class Ordering(Sources):
             table, _, where = rows.partition(" WHERE ")
             value = (
                 f"(SELECT {pick}({t}.code) {table} CROSS JOIN term {t} WHERE {where}"
-                f" AND {t}.value = {i}.value AND {t}.tenant = :{TENANT}:)"
+                f" AND {t}.value = {i}.value AND {t}.tenant = :{TENANT}: AND {t}.code <> '')"
             )
         else:
             t, j = self.alias("t"), self.alias("j")
