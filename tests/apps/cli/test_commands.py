@@ -324,3 +324,30 @@ def test_the_demonstration_hospital_is_never_mixed_with_a_record(shell: Shell) -
     assert shell.run("search", "Patient", "--count").stdout == "1\n"
     shell.run("demo", "--no-serve", "--patients", "1", "--database", "empty.db")
     assert shell.run("search", "Patient", "--count", "--database", "empty.db").stdout == "1\n"
+
+
+@pytest.mark.slow
+def test_a_killed_import_is_gone_on_with(shell: Shell) -> None:
+    path = shell.home / "a.ndjson"
+    name = "x" * 1500
+    with open(path, "w", encoding="utf-8") as stream:
+        for number in range(8000):
+            gender = "mal" if number % 1000 == 0 else "male"
+            stream.write(
+                f'{{"resourceType":"Patient","id":"p{number}","gender":"{gender}","name":[{{"text":"{name}"}}]}}\n'
+            )
+    process = subprocess.Popen(
+        [XINGLIN, "import", str(path), "--set", "import_batch=200"], cwd=shell.home, env=shell.environ
+    )
+    marks = shell.home / "data/imports"
+    while process.poll() is None and not list(marks.glob("*.json")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    told = json.loads(shell.run("import", str(path), "--json", code=3).stdout)
+    assert told["files"][0]["resumed_line"] > 1
+    assert (told["taken"] + told["unchanged"], told["rejected"]) == (7992, 8)
+    assert shell.run("search", "Patient", "--count").stdout == "7992\n"
+    (rejects,) = map(Path, told["rejects"])
+    assert len(rejects.read_text(encoding="utf-8").splitlines()) == 9
+    assert list(marks.iterdir()) == []
