@@ -164,6 +164,23 @@ def read_through(source: Source, settings: Settings) -> None:
             pass
 
 
+def test_names_in_gbk_are_readable(tmp_path: Path) -> None:
+    import os
+
+    raw = os.fsencode(tmp_path) + b"/" + "病人.json".encode("gb18030")
+    with open(raw, "wb") as stream:
+        stream.write(BUNDLE)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        info = zipfile.ZipInfo("x")
+        info.filename = "化验.json".encode("gb18030").decode("cp437")
+        archive.writestr(info, BUNDLE)
+        archive.writestr("Müller.json", BUNDLE)
+    content = (tmp_path / "a.zip").read_bytes()
+    assert content
+    names = [source.name.rpartition("/")[2] for source in found(tmp_path)]
+    assert names == ["a.zip!化验.json", "a.zip!Müller.json", "病人.json"]
+
+
 def test_archives_in_archives_end_somewhere(tmp_path: Path) -> None:
     content = PATIENT
     for _ in range(9):

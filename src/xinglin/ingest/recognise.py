@@ -139,21 +139,22 @@ def encoding_of(head: bytes) -> str | None:
     if not told:
         return "utf-8"
     for encoding in ENCODINGS:
-        texts = [text for line in told if (text := _decoded(line, encoding)) is not None]
+        texts = [text for line in told if (text := decoded(line, encoding)) is not None]
         enough = len(texts) >= (0.8 if encoding != "cp1252" else 1) * len(told)
-        if enough and not (encoding == "gb18030" and _is_western("\n".join(texts))):
+        if enough and not (encoding == "gb18030" and is_western("\n".join(texts))):
             return encoding
     return None
 
 
-def _decoded(line: bytes, encoding: str) -> str | None:
+def decoded(line: bytes, encoding: str) -> str | None:
+    """The text of some bytes, None where they are not in that encoding."""
     try:
         return line.decode(encoding)
     except UnicodeDecodeError:
         return None
 
 
-def _is_western(text: str) -> bool:
+def is_western(text: str) -> bool:
     """Whether Chinese characters stand amid Latin words, as where ü of Müller was read as half of one."""
     inside = len(re.findall(r"[A-Za-z][\u3400-\u9fff][a-z]", text))
     return inside * 2 > len(re.findall(r"[\u3400-\u9fff]", text))

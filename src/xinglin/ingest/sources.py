@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from xinglin.ingest.errors import SourceError
-from xinglin.ingest.recognise import Kind, recognise
+from xinglin.ingest.recognise import Kind, decoded, is_western, recognise
 from xinglin.kernel.settings import Settings
 
 MOST_DEPTH = 4  # archives within archives
@@ -47,7 +47,30 @@ class Source:
     @property
     def name(self) -> str:
         """How a person names it: ``folder/files.zip!ward/labs.csv``."""
-        return "!".join([str(self.path), *(part for part in self.inner if part)])
+        return "!".join([_readable(str(self.path)), *(_zip_name(part) for part in self.inner if part)])
+
+
+def _readable(path: str) -> str:
+    """A path as text: bytes of its name that are no UTF-8 are read as GB18030, or marked."""
+    if path.isascii():
+        return path
+    raw = path.encode("utf-8", "surrogateescape")
+    return next(
+        (text for code in ("utf-8", "gb18030") if (text := decoded(raw, code)) is not None),
+        raw.decode("utf-8", "replace"),
+    )
+
+
+def _zip_name(name: str) -> str:
+    """The name of a zip's member; one that does not say it is UTF-8 was read as code page 437, but was GBK."""
+    if name.isascii():
+        return name
+    try:
+        raw = name.encode("cp437")
+    except UnicodeEncodeError:
+        return name
+    text = decoded(raw, "utf-8") or decoded(raw, "gb18030")
+    return name if text is None or is_western(text) else text
 
 
 class Files:
