@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -217,34 +217,65 @@ def changes(connection: Connection, predicate: Predicate, after: int, most: int)
         (after, *params, most),
     ).fetchall()
     found: list[Change] = []
-    for tx, position, at_us in commits:
+    # Some commits at a time: most hold one change, a bulk load's thousands.
+    for start in range(0, len(commits), _COMMITS):
         if found and len(found) >= most:
             break
-        columns = "v.rid, v.type, v.id, v.version, v.method, v.patient"
-        shown, values = visible(predicate, "v")
-        rows = connection.execute(
-            f"SELECT {columns} FROM resource v WHERE v.tx = ? AND {shown}"  # noqa: S608
-            f" UNION ALL SELECT {columns} FROM history v WHERE v.tx = ? AND {shown} ORDER BY 1, 4",
-            (tx, *values, tx, *values),
-        ).fetchall()
-        if found and len(found) + len(rows) > most:
-            break
-        names = _patient_ids(connection, predicate.tenant, {row[5] for row in rows if row[5] > 0})
-        for _, kind, id_, version, method, patient in rows:
-            owner = None if patient == 0 else "" if patient < 0 else names.get(patient, "")
-            found.append(Change(position, at_us, predicate.tenant, kind, id_, version, method, owner))
+        for changes_of_one in _changes_of(connection, predicate, commits[start : start + _COMMITS]):
+            if found and len(found) + len(changes_of_one) > most:
+                return found
+            found += changes_of_one
     return found
+
+
+_COMMITS: Final = 16
+
+
+def _changes_of(
+    connection: Connection, predicate: Predicate, commits: Sequence[Row]
+) -> Iterator[list[Change]]:
+    """The changes of each of at most `_COMMITS` commits."""
+    shown, values = visible(predicate, "v")
+    marks = ",".join("?" * _COMMITS)
+    txs = [commit[0] for commit in commits]
+    txs += txs[-1:] * (_COMMITS - len(txs))
+    arms = [
+        "SELECT v.tx, v.rid, v.version, v.type, v.id, v.method, v.patient"  # noqa: S608
+        f" FROM {table} v WHERE v.tx IN ({marks}) AND {shown}"
+        for table in ("resource", "history")
+    ]
+    rows = connection.execute(
+        f"{' UNION ALL '.join(arms)} ORDER BY 1, 2, 3", [*txs, *values, *txs, *values]
+    ).fetchall()
+    names = _patient_ids(connection, predicate.tenant, {row[6] for row in rows if row[6] > 0})
+    by_tx: dict[int, list[Row]] = {}
+    for row in rows:
+        by_tx.setdefault(row[0], []).append(row)
+    for tx, position, at_us in commits:
+        yield [
+            Change(
+                position,
+                at_us,
+                predicate.tenant,
+                kind,
+                id_,
+                version,
+                method,
+                None if patient == 0 else "" if patient < 0 else names.get(patient, ""),
+            )
+            for _, _, version, kind, id_, method, patient in by_tx.get(tx, ())
+        ]
 
 
 def _patient_ids(connection: Connection, tenant: int, rids: set[int]) -> dict[int, str]:
-    found = {}
-    for rid in rids:
-        row = connection.execute(
-            "SELECT id FROM resource WHERE tenant = ? AND rid = ?", (tenant, rid)
-        ).fetchone()
-        if row:
-            found[rid] = row[0]
-    return found
+    select = "SELECT rid, id FROM resource WHERE tenant = ? AND "
+    if connection.dialect == "postgresql":
+        rows: Iterable[Row] = connection.execute(
+            select + "rid = ANY(?::bigint[])", (tenant, list(rids))
+        ).fetchall()
+    else:
+        rows = among(connection, select + "rid IN ", (tenant,), list(rids))
+    return {row[0]: row[1] for row in rows}
 
 
 def last_position(connection: Connection) -> int:
