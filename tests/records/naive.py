@@ -143,7 +143,8 @@ class Naive:
         if parameter.base not in (kind, "Resource", "DomainResource"):
             return False
         if parameter.name == "_id":
-            return any(isinstance(one, TokenValue) and one.code == resource.id for one in condition.values)
+            named = any(isinstance(one, TokenValue) and one.code == resource.id for one in condition.values)
+            return named != (condition.modifier == "not")
         items = [one for one in self.items(resource, parameter) if self.present(parameter, one)]
         if condition.modifier == "missing":
             return (not items) == condition.values[0]

@@ -119,6 +119,7 @@ SIMPLE: dict[str, st.SearchStrategy[tuple[str, str]]] = {
         ("link", _id("Patient")),
         ("general-practitioner:Organization", st.sampled_from(["or0", "or1"])),
         ("_id", st.sampled_from(["pa0", "pa1", "nobody"])),
+        ("_id:not", st.sampled_from(["pa0", "pa1", "nobody"])),
         ("_tag", _CODE),
         ("_tag:not", _CODE),
         ("_profile", st.sampled_from(worlds.URLS)),

@@ -24,6 +24,7 @@ from xinglin.records.search.nodes import (
     Missing,
     Never,
     Node,
+    NotRids,
     Rids,
     Test,
     Updated,
@@ -199,6 +200,8 @@ class Compiler:
             return self.exists(f"{rows} AND {self.tests(node.table, node.tests, i)}", negated=node.negated)
         if isinstance(node, Missing):
             return self.exists(self.rows(node.table, self.alias("i"), rid, node.params), negated=node.wanted)
+        if isinstance(node, NotRids):
+            return f"NOT ({self.among(rid, Among('list', node.slots))})"
         if isinstance(node, Rids):
             return self.among(rid, Among("list", node.slots))
         if isinstance(node, Updated):

@@ -16,6 +16,7 @@ from xinglin.records.search.nodes import (
     Missing,
     Never,
     Node,
+    NotRids,
     Rids,
     Shape,
     Table,
@@ -155,6 +156,8 @@ class Lifter(Comparisons):
         for value in criterion.values:
             if isinstance(value, TokenValue) and value.code is not None and not value.system:
                 found += self.lookup.entities(types, value.code)
+        if criterion.modifier == "not":
+            return NotRids(self.slots(sorted(set(found)) or [0]))  # no resource has the number 0
         return Rids(self.slots(sorted(set(found)))) if found else _NEVER
 
     def tests(self, criterion: Criterion, table: Table, params: tuple[int, ...]) -> tuple[Test, ...]:

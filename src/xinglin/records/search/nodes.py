@@ -70,6 +70,12 @@ class Rids(Struct, frozen=True):
     slots: tuple[int, ...]
 
 
+class NotRids(Struct, frozen=True):
+    """The resource is none of these (``_id:not``)."""
+
+    slots: tuple[int, ...]
+
+
 class Updated(Struct, frozen=True):
     """The resource's own time of update passes one of ``tests`` (kinds of dates)."""
 
@@ -114,7 +120,7 @@ class Never(Struct, frozen=True):
     """Nothing can match: a code or an id that the record does not hold."""
 
 
-Node: TypeAlias = Match | Missing | Rids | Updated | Words | Chained | Having | Either | Never
+Node: TypeAlias = Match | Missing | Rids | NotRids | Updated | Words | Chained | Having | Either | Never
 
 
 class Key(Struct, frozen=True):

@@ -46,7 +46,9 @@ _MODIFIERS: Final[dict[str, tuple[Modifier, ...]]] = {
 }
 _TERMINOLOGY: Final = frozenset({"in", "not-in", "above", "below"})  # on tokens: need value sets
 _FULL_TEXT: Final = frozenset({"_text", "_content"})
-_UNMODIFIED: Final = _FULL_TEXT | {"_id", "_lastUpdated"}  # every resource has the last two
+_OWN_MODIFIERS: Final[dict[str, tuple[Modifier, ...]]] = {
+    "_text": (), "_content": (), "_lastUpdated": (), "_id": ("not",),  # every resource has the last two
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -205,7 +207,7 @@ def _modifier(parameter: SearchParameter, modifier: str, name: str) -> Modifier:
         raise UnsupportedSearch("needs-terminology", name=name)
     if parameter.type == "reference" and modifier in ("above", "below"):
         raise UnsupportedSearch("needs-hierarchy", name=name)
-    allowed = () if parameter.name in _UNMODIFIED else _MODIFIERS[parameter.type]
+    allowed = _OWN_MODIFIERS.get(parameter.name, _MODIFIERS[parameter.type])
     for one in allowed:
         if one == modifier:
             return one
