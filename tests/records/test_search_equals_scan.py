@@ -203,7 +203,7 @@ def suggested(naive: Naive, chance: random.Random, most: int) -> Iterator[tuple[
                 yield kind, [first, second]
                 if first[0] == second[0]:
                     yield kind, [(first[0], f"{first[1]},{second[1]}")]
-            if parameter.type != "composite":
+            if parameter.type != "composite" and parameter.name != "_id":
                 yield kind, [(f"{parameter.name}:missing", chance.choice(["true", "false"]))]
 
 
