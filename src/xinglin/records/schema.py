@@ -97,6 +97,7 @@ CREATE TABLE ix_pair (
   high REAL NOT NULL, text TEXT NOT NULL, patient INTEGER NOT NULL, tenant INTEGER NOT NULL,
   PRIMARY KEY (rid, param, a, b, low, high, text)) WITHOUT ROWID;
 CREATE INDEX ix_pair_a ON ix_pair (tenant, param, a, b, low, rid);
+CREATE INDEX ix_pair_wide ON ix_pair (tenant, param, a, b, high, low, rid) WHERE high > low;
 CREATE VIRTUAL TABLE fulltext USING fts5 (
   narrative, content, content='', contentless_delete=1, detail=full, tokenize="unicode61 remove_diacritics 2");
 """
@@ -168,6 +169,7 @@ CREATE TABLE ix_pair (
   text TEXT COLLATE "C" NOT NULL);
 CREATE INDEX ix_pair_rid ON ix_pair (tenant, rid, param);
 CREATE INDEX ix_pair_a ON ix_pair (tenant, param, a, b, low, rid);
+CREATE INDEX ix_pair_wide ON ix_pair (tenant, param, a, b, high, low, rid) WHERE high > low;
 CREATE TABLE fulltext (
   rid BIGINT NOT NULL, tenant INTEGER NOT NULL, narrative TSVECTOR NOT NULL, content TSVECTOR NOT NULL,
   PRIMARY KEY (tenant, rid));

@@ -10,6 +10,7 @@ would choose from estimates. On SQLite index columns that must not be used carry
 # ruff: noqa: S608 - the text is put together from this package's own words only; every value is bound
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -144,15 +145,19 @@ class Compiler:
             return f"NOT {canonical}"
         return self.exists(f"FROM term {t} WHERE {t}.value = {column} AND {tenant} AND {where}")
 
-    def test(self, table: str, test: Test, a: str, *, but_first: bool = False) -> str:
-        """The row ``a`` passes ``test``; ``but_first``: apart from its first set, which is written elsewhere."""
+    def test(self, table: str, test: Test, a: str, *, but: str | None = None) -> str:
+        """The row ``a`` passes ``test``; ``but``: apart from the set of this column, which is written elsewhere."""
         kind, slots = test.kind, test.slots
         if kind == "all":
             return " AND ".join(f"({self.test(table, part, a)})" for part in test.parts)
+        columns = {"token": ("value",), "reference": ("target",), "quantity": ("unit",), "pair": ("a", "b")}
+        sets = [
+            self.among(f"{a}.{column}", members)
+            for column, members in zip(columns.get(table, ()), test.sets, strict=False)
+            if column != but
+        ]
         if kind == "among":
-            if but_first:
-                return ""
-            return self.among(f"{a}.{'target' if table == 'reference' else 'value'}", test.sets[0])
+            return " AND ".join(sets)
         if kind == "prefix":
             column = "text" if table == "pair" else "norm"
             return f"{a}.{column} >= :{slots[0]}: AND {a}.{column} < :{slots[1]}:"
@@ -162,25 +167,31 @@ class Compiler:
             return f"{self.instr}({a}.norm, :{slots[0]}:) > 0"
         if kind.startswith("date-"):
             return _DATE[kind[5:]].format(*slots, a=a)
-        if kind == "measure":
-            number = self.number(test.parts[0], a)
-            return number if but_first else f"{self.among(f'{a}.unit', test.sets[0])} AND {number}"
-        first = "1 = 1" if but_first else self.among(f"{a}.a", test.sets[0])
-        if kind == "pair-token":
-            return f"{first} AND {self.among(f'{a}.b', test.sets[1])}"
-        if kind == "pair-measure":
-            return f"{first} AND {self.among(f'{a}.b', test.sets[1])} AND {self.number(test.parts[0], a)}"
+        if kind in ("measure", "pair-measure"):
+            return " AND ".join([*sets, self.number(test.parts[0], a)])
         if kind == "pair-numbers":
             numbers = [
                 self.number(part, a, column, column)
                 for part, column in zip(test.parts, ("low", "high"), strict=True)
             ]
-            return f"{first} AND {' AND '.join(numbers)}"
-        return f"{first} AND {self.test(table, test.parts[0], a)}"  # pair-other
+            return " AND ".join([*sets, *numbers])
+        return " AND ".join(
+            [*sets, *(self.test(table, part, a) for part in test.parts)]
+        )  # pair-token, pair-other
 
     def number(self, test: Test, a: str, low: str = "low", high: str = "high") -> str:
         """A comparison of numbers."""
         return _NUMBER[test.kind[7:]].format(*test.slots, low=f"{a}.{low}", high=f"{a}.{high}")
+
+    def probed(self, text: str, a: str) -> str:
+        """``text`` on the row ``a`` such that PostgreSQL finds the row by its resource, and not by its values.
+
+        It would take the index by value where that covers the columns, and read all rows of a value for each resource.
+        """
+        if not self.postgres:
+            return text
+        text = re.sub(rf"\b{a}\.(value|target|unit|low|high|a|b)\b", rf"({a}.\1 + 0)", text)
+        return re.sub(rf"\b{a}\.(norm|exact|text)\b", rf"({a}.\1 || '')", text)
 
     def tests(self, table: str, tests: Sequence[Test], a: str) -> str:
         """The row ``a`` passes one of ``tests``."""
@@ -197,7 +208,8 @@ class Compiler:
                 return "1 = 1"
             i = self.alias("i")
             rows = self.rows(node.table, i, rid, node.params)
-            return self.exists(f"{rows} AND {self.tests(node.table, node.tests, i)}", negated=node.negated)
+            tests = self.probed(self.tests(node.table, node.tests, i), i)
+            return self.exists(f"{rows} AND {tests}", negated=node.negated)
         if isinstance(node, Missing):
             return self.exists(self.rows(node.table, self.alias("i"), rid, node.params), negated=node.wanted)
         if isinstance(node, NotRids):

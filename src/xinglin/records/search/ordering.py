@@ -142,7 +142,8 @@ class Ordering(Sources):
             None
             if once
             else self.exists(
-                f"{self.rows(key.kind, m, f'{d}.rid', (key.param,))} AND {' AND '.join(others)}", negated=True
+                f"{self.rows(key.kind, m, f'{d}.rid', (key.param,))} AND {self.probed(' AND '.join(others), m)}",
+                negated=True,
             )
         )
         index = {"date": "ix_date_low", "string": "ix_string_norm", "reference": "ix_reference_target"}[

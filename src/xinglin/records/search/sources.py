@@ -165,14 +165,14 @@ class Sources(Compiler):
             if test.kind == "exact":
                 keys.remove("norm")
             lead = None
-            if columns[0] in sets and not fixed(sets[columns[0]]):
-                members, column = sets[columns[0]], f"{d}.{columns[0]}"
+            if keys and keys[0] in sets:
+                members, column = sets[keys[0]], f"{d}.{keys[0]}"
                 lead = (column, self.members(members), self.among(column, members))
-            where.append(self.test(table, test, d, but_first=lead is not None))
+            where.append(self.test(table, test, d, but=keys[0] if lead else None))
             once = self.single_rows(node, test, sets)
             arms.append(
                 Arm(
-                    self.indexed(f"ix_{table}", d, index),
+                    self.indexed(f"ix_{table}", d, index) if index else f"ix_{table} {d}",
                     tuple(part for part in where if part),
                     f"{d}.rid",
                     (*(f"{d}.{column}" for column in keys), f"{d}.rid"),
@@ -199,10 +199,9 @@ class Sources(Compiler):
     def first(self, node: Match, test: Test, d: str) -> str:
         """``d`` is the first of its resource's rows that pass."""
         m = self.alias("m")
-        columns = KEYS[node.table]
-        before = f"({', '.join(f'{m}.{c}' for c in columns)}) < ({', '.join(f'{d}.{c}' for c in columns)})"
-        rows = self.rows(node.table, m, f"{d}.rid", node.params)
-        return self.exists(f"{rows} AND {self.test(node.table, test, m)} AND {before}", negated=True)
+        mine, theirs = (", ".join(f"{a}.{column}" for column in KEYS[node.table]) for a in (d, m))
+        passes = self.probed(f"{self.test(node.table, test, m)} AND ({theirs}) < ({mine})", m)
+        return self.exists(f"{self.rows(node.table, m, f'{d}.rid', node.params)} AND {passes}", negated=True)
 
     def splits(self, table: str, test: Test) -> list[tuple[str, tuple[str, ...], list[str]]]:
         """The ranges of a test: (index, its columns behind tenant and param, conditions on ``{a}``)."""
@@ -217,15 +216,20 @@ class Sources(Compiler):
                         (index, columns, [f"{{a}}.low >= {bound}"]),
                         ("ix_date_long", ("high", "low"), [f"{long} AND {{a}}.low < {bound}"]),
                     ]
-        if test.kind == "measure":
+        if test.kind in ("measure", "pair-measure"):
             (part,) = test.parts
             slot = {"number-gt": 1, "number-ge": 1, "number-ap": 0}.get(part.kind)
             if slot is not None:
                 bound = f":{part.slots[slot]}:"
                 wide = f"{{a}}.high > {{a}}.low AND {{a}}.high >= {bound} AND {{a}}.low < {bound}"
+                second = "ix_quantity_wide" if table == "quantity" else ""  # ix_pair_wide, where it is there
                 return [
                     (index, columns, [f"{{a}}.low >= {bound}"]),
-                    ("ix_quantity_wide", ("unit", "high", "low"), [wide]),
+                    (
+                        second,
+                        (*columns[:-2], "high", "low") if table == "quantity" else ("a", "b", "high", "low"),
+                        [wide],
+                    ),
                 ]
         return [(index, columns, [])]
 
