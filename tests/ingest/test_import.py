@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from importing import ACTOR, House, bundle, ndjson, observation, patient, post, rejects
+from importing import ACTOR, House, bundle, ndjson, observation, opened, patient, post, rejects
 from paths import shared
 from xinglin.ingest import resume
 from xinglin.ingest.importer import Importer
@@ -292,3 +294,46 @@ def test_the_report_is_one_shape_for_people_and_machines(lite: House, inbox: Pat
     assert report.as_rows("zh")[0] == ["类型", "新增", "更新", "未变", "被拒"]
     assert report.as_rows("en")[-1] == ["all", "2", "0", "0", "1"]
     assert "<td>Patient</td>" in report._repr_html_()
+
+
+SOUND = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            post(observation("o1", "urn:uuid:a"), "urn:uuid:b"),
+            post({"resourceType": "Patient"}, "urn:uuid:a"),
+        ],
+    }
+).encode()
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    yield from opened("sqlite://", tmp_path_factory.mktemp("damaged"))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(0, len(SOUND) - 1),
+    st.integers(0, 30),
+    st.sampled_from(
+        [b"", b"\\", b'"', b"\xff", b"{", b"]", b"null", b"\\u12", b"1e999", b"\n", b"\0", b",", b"/"]
+    ),
+    st.sampled_from(["transaction", "collection", "batch", "history", "x"]),
+)
+def test_no_damage_to_a_file_stops_an_import_or_goes_unreported(
+    memory: House, tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: bytes, kind: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "damaged"
+    folder.mkdir(exist_ok=True)
+    sound = SOUND.replace(b"transaction", kind.encode())
+    (folder / "1.json").write_bytes(sound[:at] + put + sound[at + cut :])
+    ndjson(folder / "2.ndjson", patient("p1"))
+    report = memory.take(folder)
+    assert report.failure is None
+    assert report.files[1].totals.rejected == 0
+    first = report.files[0]
+    counts = first.totals
+    assert counts.taken + counts.updated + counts.unchanged + counts.rejected > 0 or first.skipped
+    assert first.problem is None or first.problem.key != "ingest.unexpected"

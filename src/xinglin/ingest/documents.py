@@ -37,17 +37,36 @@ class _Search(msgspec.Struct):
     mode: str | None = None
 
 
-class _Entry(msgspec.Struct):
+_NONE = msgspec.Raw(b"")  # a union of Raw with None would not take an object
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     fullUrl: str | None = None  # noqa: N815
-    resource: msgspec.Raw = msgspec.Raw(b"")  # a union with None would not take an object
+    resource: msgspec.Raw = _NONE
     request: _Request | None = None
     search: _Search | None = None
+    response: msgspec.Raw = _NONE
+    link: msgspec.Raw = _NONE
+    id: msgspec.Raw = _NONE
+    extension: msgspec.Raw = _NONE
+    modifierExtension: msgspec.Raw = _NONE  # noqa: N815
 
 
-class _Bundle(msgspec.Struct):
+class _Bundle(msgspec.Struct, forbid_unknown_fields=True):
+    """All members a Bundle has: one that is misspelt must not make its entries vanish."""
+
     resourceType: str | None = None  # noqa: N815
     type: str | None = None
     entry: list[msgspec.Raw] | None = None
+    id: msgspec.Raw = _NONE
+    meta: msgspec.Raw = _NONE
+    implicitRules: msgspec.Raw = _NONE  # noqa: N815
+    language: msgspec.Raw = _NONE
+    identifier: msgspec.Raw = _NONE
+    timestamp: msgspec.Raw = _NONE
+    total: msgspec.Raw = _NONE
+    link: msgspec.Raw = _NONE
+    signature: msgspec.Raw = _NONE
 
 
 class _Head(msgspec.Struct):
@@ -96,10 +115,14 @@ def read_document(body: bytes, name: str) -> Document:
     try:
         if text.startswith(b"["):
             return Document("array", [_bare(f"[{at}]", bytes(item)) for at, item in enumerate(_array(text))])
+        if _head(text).resourceType != "Bundle":
+            return Document("resource", [_bare("", text)])
         bundle = _bundle(text)
+    except msgspec.ValidationError as error:
+        raise SourceError("ingest.bundle-form", name=name, reason=_reason(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError("ingest.not-json", name=name, reason=_reason(error)) from error
-    if bundle.resourceType != "Bundle" or bundle.type in WHOLE:
+    if bundle.type in WHOLE:
         return Document("resource", [_bare("", text)])
     kind = bundle.type or ""
     if kind != "transaction" and kind not in LISTS:
@@ -195,10 +218,7 @@ def relinked(entry: Entry, places: dict[str, str]) -> bytes:
     base = _base(entry.full_url)
 
     def link(match: re.Match[bytes]) -> bytes:
-        written = match[1]
-        target = (
-            msgspec.json.decode(b'"' + written + b'"', type=str) if b"\\" in written else written.decode()
-        )
+        target = _text(match[1])
         found = places.get(target)
         if found is None and base and "://" not in target:
             found = places.get(base + target)
@@ -218,6 +238,16 @@ def _elsewhere(body: bytes, places: dict[str, str]) -> bytes:
     from xinglin.standards.fhir.parse import minify
 
     return replace_references(minify(body), places)
+
+
+def _text(written: bytes) -> str:
+    """What stands between the quotes of a JSON string; as it is written where that is not valid."""
+    if b"\\" in written:
+        try:
+            return msgspec.json.decode(b'"' + written + b'"', type=str)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+    return written.decode("utf-8", "replace")
 
 
 def _base(full_url: str | None) -> str | None:
@@ -251,11 +281,7 @@ def conditional_links(body: bytes) -> set[str]:
     """References that name their target by a condition: ``Practitioner?identifier=…``."""
     if b"?" not in body:
         return set()
-    found = {
-        msgspec.json.decode(b'"' + match[1] + b'"', type=str)
-        for match in _LINK.finditer(body)
-        if b"?" in match[1]
-    }
+    found = {_text(match[1]) for match in _LINK.finditer(body) if b"?" in match[1]}
     return {link for link in found if _CONDITION.fullmatch(link)}
 
 
@@ -290,8 +316,10 @@ def scan(stream: BinaryIO, name: str, longest: int, whole: int = 0) -> Iterator[
             for at, raw in enumerate(scanner.items()):
                 if entry := entry_of(f"Bundle.entry[{at}]", raw):
                     yield kind, entry
-        else:
+        elif token.strip(b'"').decode("utf-8", "replace") in _Bundle.__struct_fields__:
             scanner.value()
+        else:
+            raise SourceError("ingest.bundle-form", name=name, reason="unknown member")
 
 
 class _Scanner:

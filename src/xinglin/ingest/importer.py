@@ -148,6 +148,11 @@ class Importer:
             file.skipped = error.key in _SKIPPED
             if not file.skipped:
                 file.of("?").rejected += 1
+        except XinglinError:
+            raise  # the sink's: the files after this one would fare no better
+        except Exception as error:  # a fault of ours stops this file and no other
+            file.problem = Reason("ingest.unexpected", {"kind": type(error).__name__})
+            file.of("?").rejected += 1
         finally:
             for keeper in keepers:
                 keeper.close()
@@ -331,13 +336,16 @@ class Importer:
             problems: list[RowError] = [problem] if problem else []
             bodies: list[bytes] = []
             if not problems:
-                row = convert(cells, mapping, people.identify, zone)
-                problems = row.problems
-                if not problems:
-                    try:
-                        bodies = people.join(row.resources)
-                    except RowError as error:
-                        problems = [error]
+                try:
+                    row = convert(cells, mapping, people.identify, zone)
+                    problems = row.problems
+                    bodies = [] if problems else people.join(row.resources)
+                except RowError as error:
+                    problems = [error]
+                except XinglinError:
+                    raise  # the sink's: the rows after this one would fare no better
+                except Exception as error:  # a fault of ours stops this row and no other
+                    problems = [RowError("ingest.unexpected", kind=type(error).__name__)]
             if problems:
                 file.of(about).rejected += 1
                 keeper.keep(number, [reason for each in problems for reason in reasons(each)], row=cells)
