@@ -28,7 +28,7 @@ from xinglin.trust import Actor, scope
 if TYPE_CHECKING:
     from xinglin.records.service import Records
 
-BATCH: Final = 2000
+BATCH: Final = 1000
 ANALYZE_FROM: Final = 10_000
 """A load of so many new resources ends with fresh statistics, rather than waiting for the database to think of it."""
 BATCH_BYTES: Final = 8 * 1024 * 1024
