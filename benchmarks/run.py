@@ -1,7 +1,7 @@
 """Run the benchmarks: ``./run bench [NAME …] [--write]``.
 
-Each ``benchmarks/NAME.py`` (``import_.py`` is called ``import``) is a script that prints one Markdown table of its claim, what was
-measured and the floor measured in the same run. ``--write`` puts the table, with date and machine, into docs/benchmarks.md.
+Each ``benchmarks/NAME.py`` (``import_.py`` is called ``import``) is a script that prints one Markdown table of its claim, what
+was measured and the floor measured in the same run. ``--write`` puts the table, with date and machine, into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import platform
 import re
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -23,7 +23,11 @@ NOT_BENCHMARKS = {"run", "search_suite"}
 def names() -> dict[str, Path]:
     """Benchmark name → script."""
     scripts = {path.stem.rstrip("_"): path for path in sorted(HERE.glob("*.py"))}
-    return {name: path for name, path in scripts.items() if name not in NOT_BENCHMARKS and not name.startswith("_")}
+    return {
+        name: path
+        for name, path in scripts.items()
+        if name not in NOT_BENCHMARKS and not name.startswith("_")
+    }
 
 
 def machine() -> str:
@@ -45,14 +49,16 @@ def write(name: str, table: str) -> None:
         page = page.rstrip() + f"\n\n## {name}\n\n{start}\n{end}\n"
     before, rest = page.split(start, 1)
     after = rest.split(end, 1)[1]
-    stamp = f"{date.today().isoformat()}, {machine()}. `./run bench {name}`"
+    stamp = f"{datetime.now(UTC).date().isoformat()}, {machine()}. `./run bench {name}`"
     PAGE.write_text(f"{before}{start}\n{stamp}\n\n{table.strip()}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> int:
     known = names()
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure what the documentation claims.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(known)} (all, if none is named)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of: {', '.join(known)} (all, if none is named)"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in known]
@@ -61,7 +67,9 @@ def main() -> int:
     failed = 0
     for name in given.names or known:
         print(f"== {name}", flush=True)
-        done = subprocess.run([sys.executable, str(known[name])], stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, str(known[name])], stdout=subprocess.PIPE, text=True, check=False
+        )
         print(done.stdout, flush=True)
         failed += done.returncode != 0
         if given.write and done.returncode == 0:

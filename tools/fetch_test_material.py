@@ -17,8 +17,13 @@ STEPS = ("tools/fetch_r4_examples.py", "tools/fetch_node_client.py")
 def main() -> int:
     for step in STEPS:
         script = ROOT / step
-        if script.exists() and subprocess.run([sys.executable, str(script)], check=False, cwd=ROOT).returncode:
-            print(f"{step} did not succeed; the tests that need it will be skipped and say so.", file=sys.stderr)
+        if (
+            script.exists()
+            and subprocess.run([sys.executable, str(script)], check=False, cwd=ROOT).returncode
+        ):
+            print(
+                f"{step} did not succeed; the tests that need it will be skipped and say so.", file=sys.stderr
+            )
     return 0
 
 

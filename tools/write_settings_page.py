@@ -23,7 +23,13 @@ Defaults < `xinglin.toml` < environment (`XINGLIN_PORT=9090`) < flags (`--port 9
 def page() -> str:
     rows = []
     for about in ABOUT.values():
-        default = "(this machine's)" if about.default is None else f"`{about.default}`" if about.default != "" else "(empty)"
+        default = (
+            "(this machine's)"
+            if about.default is None
+            else f"`{about.default}`"
+            if about.default != ""
+            else "(empty)"
+        )
         rows.append(f"| `{about.name}` | {default} | {about.meaning['en']} | {about.meaning['zh']} |")
     return HEAD + "\n".join(rows) + "\n"
 

@@ -33,7 +33,7 @@ _COMPOUND: Final = """
 
 
 def _single() -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for entry in _SINGLE.replace("\n", " ").split(";"):
         reading, *characters = entry.split()
         found.update((character, reading) for character in characters if len(character) == 1)
@@ -41,7 +41,7 @@ def _single() -> dict[str, str]:
 
 
 def _compound() -> dict[str, tuple[str, str]]:
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for entry in _COMPOUND.replace("\n", " ").split(";"):
         simplified, traditional, first, second = entry.split()
         found[simplified] = found[traditional] = (first, second)
