@@ -97,6 +97,8 @@ def multiply(connection: Any, copies: int) -> None:
         "entity": f"rid < {APART}",
     }
     definitions = without_indexes(connection)
+    if connection.dialect == "sqlite":
+        connection.execute("PRAGMA cache_size = -1000000")  # sorts an index in memory
     connection.execute("BEGIN")
     for table, changed in given.items():
         columns = columns_of(connection, table)
@@ -110,6 +112,8 @@ def multiply(connection: Any, copies: int) -> None:
     connection.execute("COMMIT")
     for definition in definitions:
         connection.execute(definition)
+    if connection.dialect == "sqlite":
+        connection.execute("PRAGMA analysis_limit = 1000")
     connection.execute("ANALYZE")
     if connection.dialect == "sqlite":
         connection.execute("DELETE FROM sqlite_stat4")

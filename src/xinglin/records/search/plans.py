@@ -61,7 +61,11 @@ def choose(shape: Shape, compiled: Statements, count: Callable[[Statement], int]
         own = driver >= 0 and _same(shape.nodes[driver], shape.keys[0])
         walked = (own or fewest >= MANY) and compiled.walk(shape.keys[0], shape.types) is not None
         return Plan("sorted" if walked else "gather", driver, scope)
-    if driver != SCAN and not all(arm.keys for arm in compiled.arms(shape.nodes[driver], shape.types)):
+    if (
+        fewest >= FEW
+        and driver != SCAN
+        and not all(arm.keys for arm in compiled.arms(shape.nodes[driver], shape.types))
+    ):
         # Not to be walked in order: gather its candidates, or walk all resources where enough of them will match.
         everything = count(compiled.bounded_count_all(shape.types, SCANNED))
         if everything <= fewest or EXPECTED * everything < fewest * fewest:
