@@ -129,7 +129,8 @@ def _pairs(
             made = compile_fhirpath(expression.replace("DateTime", "dateTime"))
             found = made.evaluate_typed(item, variables={"resource": resource})
             parts.append([value for name, one in found for value in symbolic(kind, name, one, bases, zone)])
-        first, second = parts[0][:MOST_FIRST], parts[1][:MOST_SECOND]
+        # A code that is only a text is none that a composite could ask for.
+        first, second = [t for t in parts[0] if t[0] or t[1]][:MOST_FIRST], parts[1][:MOST_SECOND]
         for a in first:
             for b in second:
                 row = (parameter.number, a)

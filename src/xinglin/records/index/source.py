@@ -400,7 +400,8 @@ def _write_pairings(pairings: list[Pairing], line: Callable[..., None]) -> None:
     (first, second, *third), kinds = pairings[0].kept, pairings[0].kinds
     outer = "b" if kinds[1] == "reference" else "a"
     line(f"if {first} and {second}:")
-    line(f"for {outer} in {first}[:{MOST_FIRST}]:", 1)
+    # A code that is only a text is none that a composite could ask for.
+    line(f"for {outer} in [t for t in {first} if t[0] or t[1]][:{MOST_FIRST}]:", 1)
     loop, row = {
         "quantity": ("s, c, low, high", "a, (s, c, ''), low, high, ''"),
         "number": ("_, _, low, high", "a, None, low, high, ''"),
