@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from search_suite import searches
-
 from xinglin.kernel.database import Database, open_database
 from xinglin.records.cursors import Cursors
 from xinglin.records.search import Search
@@ -301,7 +300,8 @@ def report(databases: dict[str, tuple[Database, Database]], sizes: tuple[int, in
         medians = [statistics.median(times.values()) for times in (few, many)]
         slowest = max(many.values())
         summary.append(
-            f"| {name} | {medians[0]:.2f} ms | {medians[1]:.2f} ms | {medians[1] / medians[0]:.2f} | {slowest:.1f} ms | {first:.0f} ms |"
+            f"| {name} | {medians[0]:.2f} ms | {medians[1]:.2f} ms | {medians[1] / medians[0]:.2f} "
+            f"| {slowest:.1f} ms | {first:.0f} ms |"
         )
         details += [
             "",

@@ -60,7 +60,7 @@ def test_the_passes_agree(seed: int, body: bytes) -> None:
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_raise_anything_but_invalid(junk: bytes) -> None:
-    assert not agree(junk)
+    agree(junk)  # by chance it may even be a resource
 
 
 @given(st.integers(0, 2**48), st.data())
