@@ -56,6 +56,51 @@ def start(database: Path) -> tuple[subprocess.Popen[str], str, float]:
     return process, address, time.monotonic() - began
 
 
+NOTED = """
+import sys
+from xinglin.apps.api.server import serve
+before = set()
+def ready(address):
+    before.update(sys.modules)
+    print(address, flush=True)
+serve(sys.argv[1], '127.0.0.1', 0, ready=ready)
+print(sorted(name for name in set(sys.modules) - before if name.startswith('xinglin')), flush=True)
+"""
+
+
+def test_nothing_is_loaded_once_it_listens(tmp_path: Path) -> None:
+    """Its files may be replaced by a newer version while it runs."""
+    arguments = [sys.executable, "-c", NOTED, f"sqlite:///{tmp_path}/x.db"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        with httpx.Client(base_url=f"{process.stdout.readline().strip()}/fhir", timeout=30) as http:
+            id_ = http.post("Patient", content=PATIENT, headers=JSON).json()["id"]
+            batch = {
+                "resourceType": "Bundle",
+                "type": "batch",
+                "entry": [{"request": {"method": "GET", "url": f"Patient/{id_}"}}],
+            }
+            for response in (
+                http.post("", json=batch, headers=JSON),
+                http.post("Patient/$validate", content=PATIENT, headers=JSON),
+                http.get(f"Patient/{id_}/$everything"),
+                http.get("metadata"),
+                http.get(
+                    "Patient?name=x&_include=Patient:organization&_sort=birthdate&_text=y&_elements=name"
+                ),
+                http.get(
+                    f"Patient/{id_}/Observation?code=http://loinc.org|1&value-quantity=5|http://unitsofmeasure.org|mg"
+                ),
+                http.get("_history?_at=2020"),
+            ):
+                assert response.status_code == 200, response.text
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert process.stdout.read().strip() == "[]"
+
+
 def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
