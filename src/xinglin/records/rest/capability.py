@@ -18,7 +18,7 @@ from xinglin.records.rest.negotiate import PATCH
 from xinglin.standards.fhir.r4.codes import RESOURCE_TYPES
 from xinglin.standards.fhir.r4.compartments import COMPARTMENTS
 from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
-from xinglin.standards.fhir.search.grammar import _REFUSED as REFUSED
+from xinglin.standards.fhir.search.grammar import REFUSED
 from xinglin.standards.fhir.search.names import targets
 
 INTERACTIONS = (

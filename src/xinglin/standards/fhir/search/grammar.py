@@ -37,7 +37,8 @@ CURSOR = "_cursor"
 """The paging links' own parameter."""
 
 _PASSED_BY = frozenset({"_format", "_pretty"})  # the REST edge answers them
-_REFUSED = frozenset({"_list", "_query", "_filter", "_graph", "near", "_score"})
+REFUSED = frozenset({"_list", "_query", "_filter", "_graph", "near", "_score"})
+"""Parameters of the standard that are not answered."""
 
 
 def parse_query(
@@ -142,7 +143,7 @@ class _Draft:
         if name in _PASSED_BY:
             return
         base, _, modifier = name.partition(":")
-        if base in _REFUSED:
+        if base in REFUSED:
             raise UnsupportedSearch("unsupported-parameter", name=name)
         if base in ("_include", "_revinclude"):
             if len(self.includes) + len(self.revincludes) >= self.limits.include_parameter_limit:

@@ -49,7 +49,7 @@ def types(name: str, value: str, limits: Limits) -> tuple[str, ...]:
         raise TooLargeSearch("too-many-values", name=name, limit=limits.value_limit)
     for one in names:
         if one not in RESOURCE_TYPES:
-            raise MalformedParameter("unknown-type-value", name=name)
+            raise MalformedParameter("unknown-type-value", name=name, value=one[:64])
     return names
 
 
@@ -62,7 +62,7 @@ def sort(name: str, value: str, type: str | None, limits: Limits) -> tuple[SortK
     for key in keys:
         parameter = parameter_named(type, key.removeprefix("-"))
         if parameter is None:
-            raise MalformedParameter("unknown-sort-key", name=name)
+            raise MalformedParameter("unknown-sort-key", name=name, key=key.removeprefix("-")[:64])
         if parameter.type in ("composite", "special") or parameter.name in ("_text", "_content"):
             raise UnsupportedSearch("unsortable", name=name, key=parameter.name)
         found.append(SortKey(parameter, key.startswith("-")))
@@ -98,7 +98,7 @@ def elements(name: str, value: str, type: str | None, limits: Limits) -> tuple[s
     known = element_names(type)
     for one in names:
         if one not in known:
-            raise MalformedParameter("unknown-element", name=name)
+            raise MalformedParameter("unknown-element", name=name, value=one[:64])
     return names
 
 
@@ -132,18 +132,18 @@ def include(name: str, modifier: str, value: str, type: str | None, *, backward:
     parts = value.split(":")
     source, target = parts[0], parts[2] if len(parts) == 3 else None
     if not 2 <= len(parts) <= 3 or source not in RESOURCE_TYPES:
-        raise MalformedParameter("malformed-include", name=name)
+        raise MalformedParameter("malformed-include", name=name, value=value[:100])
     if target is not None and target not in RESOURCE_TYPES:
-        raise MalformedParameter("malformed-include", name=name)
+        raise MalformedParameter("malformed-include", name=name, value=value[:100])
     parameter: SearchParameter | Literal["*"]
     if parts[1] == "*":
         parameter = "*"
     else:
         found = parameter_named(source, parts[1])
         if found is None or found.type != "reference":
-            raise MalformedParameter("include-no-reference", name=name)
+            raise MalformedParameter("include-no-reference", name=name, value=parts[1][:64], type=source)
         if target is not None and not points_to(found, target):
-            raise MalformedParameter("include-no-target", name=name)
+            raise MalformedParameter("include-no-target", name=name, value=parts[1][:64], target=target)
         parameter = found
     if not iterate and type is not None:
         misses = not backward and source != type
