@@ -21,6 +21,7 @@ from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, known_type, re
 from xinglin.records.rest.errors import NoSuchPlace, WrongMethod
 from xinglin.records.rest.exchange import FHIR_JSON, Answer, Header, Pending, Request
 from xinglin.records.rest.outcome import issues_of, outcome
+from xinglin.records.rest.references import may_be_conditional
 from xinglin.records.rest.searches import search
 from xinglin.records.search.errors import OverBudget
 from xinglin.standards.fhir.search.query import Compartment
@@ -75,7 +76,9 @@ class Api:
             return not any(part.startswith("$") for part in path) and path[-1:] != ("_history",)
         if path[-1:] == ("_search",):
             return True
-        return len(request.body) <= LIGHT_BODY_BYTES and bool(path) and not path[-1].startswith("$")
+        # A conditional reference is looked up while the body is read: a search, for a thread.
+        short = len(request.body) <= LIGHT_BODY_BYTES and not may_be_conditional(request.body)
+        return short and bool(path) and not path[-1].startswith("$")
 
     def answer(self, request: Request, *, inline: bool = False) -> Answer | Pending:
         """The answer to ``request``. Raises XinglinError (see `refuse`); ``inline``: OverBudget for a long search."""
@@ -183,6 +186,8 @@ class Api:
         if type_ not in COMPARTMENTS:
             raise NoSuchPlace("records.rest-compartment", type=type_, known=", ".join(sorted(COMPARTMENTS)))
         wanted = None if rest[0] == "*" else known_type(rest[0])
+        if wanted is not None and wanted not in (type_, *COMPARTMENTS[type_]):
+            raise NoSuchPlace("records.rest-no-member", expression="http.path", type=type_, member=wanted)
         return self._search(request, wanted, Compartment(type_, id_), inline)
 
     def _search(

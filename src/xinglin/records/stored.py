@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Method: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE"]
 Outcome: TypeAlias = Literal["created", "updated", "unchanged", "deleted", "existing"]
 
+ANY_VERSION = -1
+"""As ``if_match``: the resource must be there, in whatever version."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -78,7 +81,7 @@ class Operation:
         create: one found: nothing is written, it is returned; several: SeveralMatches. update: none found: created.
         delete: none found: nothing; several: SeveralMatches unless ``several``.
     if_match
-        The version that the resource must have; a resource that is not there fails it too.
+        The version that the resource must have, or ANY_VERSION; a resource that is not there fails it too.
     if_absent
         If-None-Match: ``*``: the resource must not be there.
     skip_unchanged

@@ -17,7 +17,7 @@ from xinglin.records.errors import Gone, Mismatch, NotFound, SeveralMatches, Ver
 from xinglin.records.identity import Ledger
 from xinglin.records.prepared import ID, Prepared
 from xinglin.records.repository import LIVE, Current
-from xinglin.records.stored import Method, Operation, Stored
+from xinglin.records.stored import ANY_VERSION, Method, Operation, Stored
 from xinglin.records.writing import Version, look_up, write_versions
 from xinglin.trust import Actor, scope
 
@@ -166,9 +166,7 @@ class Transaction:
 
     def _conditionally_create(self, operation: Operation, body: bytes | Prepared) -> Stored:
         if operation.if_match is not None:
-            raise VersionConflict(
-                "records.version-absent", type=operation.type, id="?", expected=operation.if_match
-            )
+            _check_version(operation.type, "?", None, operation.if_match)
         if operation.id is not None:
             return self.update(operation.type, operation.id, body, if_absent=True)
         return self.create(operation.type, body)
@@ -208,8 +206,10 @@ def _check_version(kind: str, id_: str, current: Current | None, if_match: int |
     if if_match is None:
         return
     if current is None or current.state != LIVE:
+        if if_match == ANY_VERSION:
+            raise VersionConflict("records.version-none", type=kind, id=id_)
         raise VersionConflict("records.version-absent", type=kind, id=id_, expected=if_match)
-    if current.version != if_match:
+    if if_match not in (current.version, ANY_VERSION):
         raise VersionConflict(
             "records.version-conflict", type=kind, id=id_, current=current.version, expected=if_match
         )

@@ -12,12 +12,12 @@ from xinglin.records.rest.bundles import (
     bundle_bytes,
     check_full_urls,
     check_targets,
-    conditional_references,
     entry_bytes,
     in_order,
     read_bundle,
 )
 from xinglin.records.rest.errors import Malformed, RestError, TooMany
+from xinglin.records.rest.references import conditional_references
 
 UUID = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a"
 
@@ -54,7 +54,7 @@ def test_a_resource_stays_the_text_it_was() -> None:
         (b'{"resourceType":"Bundle"}', "Bundle.type"),
         (b'{"resourceType":"Bundle","type":"searchset"}', "Bundle.type"),
         (b'{"resourceType":"Bundle","type":"batch","entry":{}}', "Bundle.entry"),
-        (b'{"resourceType":"Bundle","type":"batch","entry":[5]}', "Bundle.entry[0]"),
+        (b'{"resourceType":"Bundle","type":"transaction","entry":[5]}', "Bundle.entry[0]"),
         (bundle({"resource": {}}), "Bundle.entry[0].request"),
         (bundle(post(), request("FETCH", "Patient")), "Bundle.entry[1].request.method"),
         (bundle({"request": {"method": "GET"}}), "Bundle.entry[0].request.url"),
@@ -141,7 +141,7 @@ def test_conditional_references_are_found_at_any_depth() -> None:
     found = conditional_references(
         {"a": [{"b": {"reference": "Patient?identifier=s|1"}}], "reference": "Patient/1", "url": "X?y"}
     )
-    assert found == {"Patient?identifier=s|1"}
+    assert found == {"Patient?identifier=s|1": "Resource.a[0].b.reference"}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ Nothing here touches the store. Source: HL7 FHIR R4, http.html#transaction (§3.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -20,7 +20,6 @@ from xinglin.standards.fhir.edit import replace_references
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _RANK = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 _LOCAL = re.compile(r"([A-Z][A-Za-z]{2,60})/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
-_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{2,60})\?(.+)", re.DOTALL)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _TEXTS = re.compile(rb'"((?:[^"\\]++|\\.)*+)"')
 _NARRATIVE = re.compile(rb"""(?:href|src)\s*=\s*\\?["']([^"'\\#]{1,512})""")
@@ -65,7 +64,15 @@ class _Bundle(msgspec.Struct, forbid_unknown_fields=True):
     signature: msgspec.Raw = msgspec.Raw()
 
 
+class _Loose(_Bundle):
+    """A Bundle whose entries are read one by one."""
+
+    entry: list[msgspec.Raw] | None = None  # type: ignore[assignment]
+
+
 _read = msgspec.json.Decoder(_Bundle).decode
+_read_entry = msgspec.json.Decoder(_Entry).decode
+_read_loose = msgspec.json.Decoder(_Loose).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,8 @@ class Entry:
     if_none_match: str | None
     if_modified_since: str | None
     if_none_exist: str | None
+    wrong: Malformed | None = None
+    """What keeps it from being a request at all; the rest of it is then empty."""
 
     @property
     def place(self) -> str:
@@ -102,23 +111,48 @@ class Batch:
 def read_bundle(body: bytes, *, most: int) -> Batch:
     """The batch or transaction in ``body``, its form checked; resources stay unread.
 
-    Raises Malformed, naming the entry, or TooMany above ``most`` entries.
+    Raises Malformed, naming the entry, or TooMany above ``most`` entries. An entry of a batch stands for itself: what is
+    wrong with its form is kept in it.
     """
+    sent: Sequence[_Entry | Malformed]
     try:
-        bundle = _read(body)
+        bundle: _Bundle = _read(body)
+        sent = bundle.entry or []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(body, error) from error
+        loose = _apart(body)
+        if loose is None:
+            raise _unreadable(body, error) from error
+        bundle, sent = loose, list(_one_by_one(loose.entry or []))
     if bundle.resourceType != "Bundle":
         raise Malformed(
             "records.rest-not-a-bundle", expression="Bundle.resourceType", type=bundle.resourceType[:64]
         )
     if bundle.type not in ("batch", "transaction"):
         raise Malformed("records.rest-bundle-type", expression="Bundle.type", type=(bundle.type or "")[:40])
-    sent = bundle.entry or []
     if len(sent) > most:
         raise TooMany("records.rest-bundle-limit", expression="Bundle.entry", count=len(sent), most=most)
     entries = tuple(_entry(index, entry) for index, entry in enumerate(sent))
+    wrong = next((entry.wrong for entry in entries if entry.wrong is not None), None)
+    if wrong is not None and bundle.type == "transaction":
+        raise wrong
     return Batch(bundle.type, entries)  # type: ignore[arg-type]
+
+
+def _apart(body: bytes) -> _Loose | None:
+    """A batch whose fault is in its entries, these unread; None for any other."""
+    try:
+        loose = _read_loose(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return loose if loose.resourceType == "Bundle" and loose.type == "batch" else None
+
+
+def _one_by_one(entries: Sequence[msgspec.Raw]) -> Iterator[_Entry | Malformed]:
+    for index, raw in enumerate(entries):
+        try:
+            yield _read_entry(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield Malformed("records.rest-bundle-form", expression=f"Bundle.entry[{index}]{_path(error)}")
 
 
 def _unreadable(body: bytes, error: Exception) -> Malformed:
@@ -128,12 +162,25 @@ def _unreadable(body: bytes, error: Exception) -> Malformed:
         return Malformed(
             "records.rest-not-a-bundle", expression="Bundle.resourceType", type=str(named or "–")[:64]
         )
+    return Malformed("records.rest-bundle-form", expression=f"Bundle{_path(error)}")
+
+
+def _path(error: Exception) -> str:
     # msgspec ends its message with the path: "… - at `$.entry[3].request`"
     found = re.search(r"`\$((?:\.\w+|\[\d+\]|\[\.\.\.\])*)`$", str(error))
-    return Malformed("records.rest-bundle-form", expression="Bundle" + (found[1] if found else ""))
+    return found[1] if found else ""
 
 
-def _entry(index: int, entry: _Entry) -> Entry:
+def _entry(index: int, entry: _Entry | Malformed) -> Entry:
+    try:
+        if isinstance(entry, Malformed):
+            raise entry
+        return _understood(index, entry)
+    except Malformed as wrong:
+        return Entry(index, "", "", None, None, None, None, None, None, wrong)
+
+
+def _understood(index: int, entry: _Entry) -> Entry:
     place = f"Bundle.entry[{index}]"
     asked = entry.request
     if asked is None:
@@ -162,7 +209,7 @@ def _entry(index: int, entry: _Entry) -> Entry:
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
     """DELETE, then POST, then PUT and PATCH, then GET and HEAD; within each as sent (§3.1.0.11.2)."""
-    return sorted(entries, key=lambda entry: _RANK[entry.method])
+    return sorted(entries, key=lambda entry: _RANK.get(entry.method, 0))
 
 
 def check_full_urls(entries: Iterable[Entry]) -> None:
@@ -203,25 +250,6 @@ def below_base(url: str, base: str) -> tuple[tuple[str, ...], str] | None:
     except ValueError:
         return None
     return tuple(unquote(part) for part in parts.path.split("/") if part), parts.query
-
-
-def conditional_references(resource: Any) -> set[str]:
-    """All references in the form ``Type?query`` in a resource (as `lexemes.loads` gives it)."""
-    found: set[str] = set()
-
-    def visit(node: Any) -> None:
-        if isinstance(node, dict):
-            reference = node.get("reference")
-            if isinstance(reference, str) and _CONDITIONAL.fullmatch(reference):
-                found.add(reference)
-            for value in node.values():
-                visit(value)
-        elif isinstance(node, list):
-            for value in node:
-                visit(value)
-
-    visit(resource)
-    return found
 
 
 class Links:

@@ -11,23 +11,27 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
 from xinglin.records.rest.errors import Malformed, NoSuchPlace
+from xinglin.records.stored import ANY_VERSION
 
 _TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*|\s*(?:W/)?([^",\s]+)\s*')
 _DIGITS = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def version_of(if_match: str | None) -> int | None:
-    """The version that If-Match names, None where it is absent. 0 is never a version: it matches nothing.
+    """The version that If-Match names, None where it is absent, ANY_VERSION for ``*``. 0 is never a version: it matches
+    nothing, as a tag of some other server does.
 
-    >>> version_of('W/"3"'), version_of('"3"'), version_of(None), version_of('W/"x"')
-    (3, 3, None, 0)
+    >>> version_of('W/"3"'), version_of('"3"'), version_of("3"), version_of(None), version_of('W/"x"')
+    (3, 3, 3, None, 0)
 
     Raises Malformed for anything that is no single tag.
     """
     if if_match is None:
         return None
+    if if_match.strip() == "*":
+        return ANY_VERSION
     found = _TAG.fullmatch(if_match)
-    if not found:
+    if not found or (found[1] is None and not _DIGITS.fullmatch(found[2])):
         raise Malformed("records.rest-if-match", header="If-Match")
     tag = found[1] if found[1] is not None else found[2]
     return int(tag) if _DIGITS.fullmatch(tag) else 0

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A browser may keep it to itself, and asks each time whether it is still so."""
 
+PRESENTING = ("_format", "_pretty")
+"""Parameters that any address may carry; they are answered before."""
+
 
 def resource_types() -> frozenset[str]:
     """The resource types of R4 that can be stored."""

@@ -76,7 +76,15 @@ def issues_of(error: XinglinError, language: Language, prefix: str = "") -> list
     findings = getattr(error, "findings", None)
     if findings:
         return findings_as_issues(findings, language, f"{prefix}.resource" if prefix else "")
-    return [Issue("error", error.issue, error.say(language), placed(error.expression, prefix))]
+    place = error.expression
+    if (
+        prefix
+        and place
+        and not place.startswith("Bundle.")
+        and (place[:1].isupper() or place == "resourceType")
+    ):
+        prefix = f"{prefix}.resource"  # the path begins at a resource: the one that the entry holds
+    return [Issue("error", error.issue, error.say(language), placed(place, prefix))]
 
 
 def findings_as_issues(findings: Iterable[object], language: Language, prefix: str = "") -> list[Issue]:

@@ -6,20 +6,30 @@ Source: HL7 FHIR R4, http.html §3.1.0.3–4, §3.1.0.10.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from xinglin.kernel.clock import now
 from xinglin.kernel.ids import new_id
+from xinglin.records.errors import Gone, NoSuchVersion, NotFound
 from xinglin.records.history import HistoryQuery
 from xinglin.records.rest.bundles import bundle_bytes
 from xinglin.records.rest.conditional import instant_text, not_modified, version_number
-from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, one_value, only_known, version_headers
+from xinglin.records.rest.edge import (
+    PRESENTING,
+    PRIVATE,
+    Edge,
+    json_answer,
+    one_value,
+    only_known,
+    version_headers,
+)
 from xinglin.records.rest.errors import BadValue
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.links import link
-from xinglin.records.rest.shape import cut
+from xinglin.records.rest.shape import Cut, cut
 from xinglin.standards.fhir.search import results
 from xinglin.standards.fhir.temporal import read as read_date
 from xinglin.standards.fhir.temporal import site_zone
@@ -40,25 +50,30 @@ def vread(edge: Edge, request: Request, type_: str, id_: str, version: str) -> A
 
 
 def _given(edge: Edge, request: Request, stored: Stored) -> Answer:
+    # Always strict: nothing in the answer could say what was passed over.
+    only_known(request.pairs, ("_summary", "_elements", *PRESENTING), strict=True)
     headers = [*version_headers(stored), PRIVATE]
     asked = request.headers
     if not_modified(
         stored.version, stored.updated, asked.get("if-none-match"), asked.get("if-modified-since")
     ):
         return Answer(304, headers, stored=stored)
-    only_known(request.pairs, ("_summary", "_elements"), strict=bool(request.prefer.strict))
     summary = one_value(request.pairs, "_summary")
     elements = one_value(request.pairs, "_elements")
     body = stored.body
-    cutter = cut(
-        results.summary("_summary", summary) if summary else None,
-        results.elements("_elements", elements, stored.type, edge.limits) if elements else (),
-    )
+    cutter = _cut(edge, summary, elements, stored.type)
     if cutter is not None:
         body = cutter(stored.type, body)
     elif stored.type == "Binary" and request.raw_accepted and request.headers.get("accept"):
         return _binary(stored, headers)
     return json_answer(request, body, headers=headers, stored=stored)
+
+
+def _cut(edge: Edge, summary: str | None, elements: str | None, type_: str | None) -> Cut | None:
+    return cut(
+        results.summary("_summary", summary) if summary else None,
+        results.elements("_elements", elements, type_, edge.limits) if elements else (),
+    )
 
 
 def _binary(stored: Stored, headers: list[tuple[bytes, bytes]]) -> Answer:
@@ -87,13 +102,15 @@ def _binary(stored: Stored, headers: list[tuple[bytes, bytes]]) -> Answer:
 def history(edge: Edge, request: Request, type_: str | None, id_: str | None) -> Answer:
     """``GET [type]/[id]/_history``, ``[type]/_history`` or ``_history``, newest first, by pages.
 
-    ``_since`` (an instant: changes from it on), ``_at`` (a date or time: versions current at some time in it), ``_count``.
-    Raises NotFound where an instance never was.
+    ``_since`` (an instant: changes from it on), ``_at`` (a date or time, which may have a prefix: versions current at some
+    time in it), ``_count``, ``_summary``, ``_elements``. Raises NotFound where an instance never was.
     """
-    known = ("_since", "_at", "_count", "_cursor", "_summary", "_elements", "_total")
-    only_known(request.pairs, known, strict=bool(request.prefer.strict))
+    known = ("_since", "_at", "_count", "_cursor", "_summary", "_elements", *PRESENTING)
+    only_known(request.pairs, known, strict=True)
     since = _instant(edge, request, "_since")
-    at = _instant(edge, request, "_at")
+    at = _period(edge, request)
+    summary = one_value(request.pairs, "_summary")
+    cutter = _cut(edge, summary, one_value(request.pairs, "_elements"), type_)
     given = one_value(request.pairs, "_count")
     count = min(results.count("_count", given), edge.limits.page_size_max) if given is not None else None
     page = edge.records.history(
@@ -103,7 +120,7 @@ def history(edge: Edge, request: Request, type_: str | None, id_: str | None) ->
             id_,
             since_us=since[0] if since else None,
             at_us=at,
-            count=edge.limits.page_size if count is None else count,
+            count=0 if summary == "count" else edge.limits.page_size if count is None else count,
             cursor=one_value(request.pairs, "_cursor"),
         ),
     )
@@ -114,7 +131,7 @@ def history(edge: Edge, request: Request, type_: str | None, id_: str | None) ->
         links.append(("next", link(request, path, (*pairs, ("_cursor", page.next)))))
     body = bundle_bytes(
         "history",
-        [_version(request, stored) for stored in page.entries],
+        _versions(edge, request, page.entries, cutter),
         id_=new_id(),
         updated=instant_text(now()),
         total=page.total,
@@ -125,28 +142,72 @@ def history(edge: Edge, request: Request, type_: str | None, id_: str | None) ->
 
 def _instant(edge: Edge, request: Request, name: str) -> tuple[int, int] | None:
     text = one_value(request.pairs, name)
-    if text is None:
-        return None
+    return None if text is None else _read(edge, request, name, text)
+
+
+def _read(edge: Edge, request: Request, name: str, text: str) -> tuple[int, int]:
     try:
         return read_date(text.replace(" ", "+"), site_zone(edge.settings.time_zone))
     except ValueError as error:
         raise BadValue("records.rest-instant", expression=f"http.{name}", name=name) from error
 
 
-_STATUS = {"POST": "201 Created", "DELETE": "204 No Content"}
+_EARLIEST_US, _LATEST_US = -(2**62), 2**62
 
 
-def _version(request: Request, stored: Stored) -> bytes:
+def _period(edge: Edge, request: Request) -> tuple[int, int] | None:
+    """The time ``[low, high)`` in µs that ``_at`` names, with the prefixes of date searches (search.html#date):
+    ``ge2024`` is 2024 and all time after it, ``gt2024`` and ``sa2024`` the time after it only.
+    """
+    text = one_value(request.pairs, "_at")
+    if text is None:
+        return None
+    prefix = text[:2] if text[:2].isalpha() else "eq"
+    low_us, high_us = _read(edge, request, "_at", text.removeprefix(prefix))
+    match prefix:
+        case "eq":
+            return low_us, high_us
+        case "ge":
+            return low_us, _LATEST_US
+        case "gt" | "sa":
+            return high_us, _LATEST_US
+        case "le":
+            return _EARLIEST_US, high_us
+        case "lt" | "eb":
+            return _EARLIEST_US, low_us
+    raise BadValue("records.rest-at-prefix", expression="http._at", prefix=prefix)
+
+
+def _versions(edge: Edge, request: Request, page: Sequence[Stored], cutter: Cut | None) -> list[bytes]:
+    deleted = {(stored.type, stored.id, stored.version): stored.deleted for stored in page}
+
+    def new(stored: Stored) -> bool:
+        """Whether there was nothing before it: it is the first version, or the one before is a deletion."""
+        if stored.version == 1 or stored.method == "POST":
+            return True
+        before = (stored.type, stored.id, stored.version - 1)
+        if before not in deleted:
+            try:
+                edge.records.vread(request.actor, *before)
+                deleted[before] = False
+            except Gone:
+                deleted[before] = True
+            except (NotFound, NoSuchVersion):
+                deleted[before] = False
+        return deleted[before]
+
+    with edge.records.reading():
+        return [_version(request, stored, new, cutter) for stored in page]
+
+
+def _version(request: Request, stored: Stored, new: Callable[[Stored], bool], cutter: Cut | None) -> bytes:
     place = f"{stored.type}/{stored.id}"
     url = stored.type if stored.method == "POST" else place
-    status = (
-        "201 Created"
-        if stored.version == 1 and stored.method != "DELETE"
-        else _STATUS.get(stored.method, "200 OK")
-    )
+    status = "204 No Content" if stored.deleted else "201 Created" if new(stored) else "200 OK"
     parts = [b'{"fullUrl":' + msgspec.json.encode(f"{request.base}/{place}")]
     if not stored.deleted:
-        parts.append(b'"resource":' + stored.body)
+        body = stored.body if cutter is None else cutter(stored.type, stored.body)
+        parts.append(b'"resource":' + body)
     parts.append(b'"request":{"method":"%s","url":"%s"}' % (stored.method.encode(), url.encode()))
     parts.append(
         b'"response":{"status":"%s","etag":"W/\\"%d\\"","lastModified":"%s"}}'

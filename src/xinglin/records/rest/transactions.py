@@ -4,6 +4,9 @@ A transaction goes so: every entry becomes a write; what conditions name is look
 links between entries are rewritten; every body is checked; then all is written in one unit. What was looked up is looked at
 again inside the unit (`_Step.run`): had another writer come in between, the unit is undone and the transaction done again.
 
+A conditional reference may find what the transaction itself makes. Where it might, all is written once, the references are
+looked up in that state, and all is undone (`_tried`); then it is written with the references resolved.
+
 Source: HL7 FHIR R4, http.html §3.1.0.11.
 """
 
@@ -13,7 +16,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -34,30 +37,35 @@ from xinglin.records.rest.bundles import (
     bundle_bytes,
     check_full_urls,
     check_targets,
-    conditional_references,
     entry_bytes,
     in_order,
     read_bundle,
 )
 from xinglin.records.rest.conditional import instant_text, version_of
-from xinglin.records.rest.edge import Edge, json_answer, known_type, only_known
+from xinglin.records.rest.edge import PRESENTING, Edge, json_answer, known_type, only_known
 from xinglin.records.rest.errors import (
     AtEntry,
     BadValue,
     Malformed,
     MultipleMatches,
     NotUnderstood,
-    PreconditionFailed,
     RestError,
 )
 from xinglin.records.rest.exchange import Answer, Pending, Request
-from xinglin.records.rest.lexemes import loads
 from xinglin.records.rest.negotiate import PATCH
 from xinglin.records.rest.outcome import issues_of, outcome
+from xinglin.records.rest.references import (
+    alone,
+    check_links,
+    condition_of,
+    conditional_in,
+    minified,
+    named,
+    only_one,
+)
 from xinglin.records.rest.writes import Write
 from xinglin.records.stored import Operation, Stored
 from xinglin.records.transaction import Transaction
-from xinglin.standards.fhir.parse import minify
 from xinglin.standards.fhir.search.query import Query
 
 Answering = Callable[[Request], Answer | Pending]
@@ -150,6 +158,9 @@ def _batch(request: Request, entries: Sequence[Entry], answering: Answering) -> 
         waiting.clear()
 
     for entry in in_order(entries):
+        if entry.wrong is not None:
+            found[entry.index] = _refused(request, entry, entry.wrong)
+            continue
         if entry.method != rank:
             settle()
             rank = entry.method
@@ -179,9 +190,13 @@ def _of_batch(request: Request, entry: Entry, action: Callable[[], Answer | None
     try:
         answer = action()
     except XinglinError as error:
-        issues = issues_of(error, request.language, entry.place)
-        return entry_bytes(None, None, status=_status(error.status), outcome=outcome(issues))
+        return _refused(request, entry, error)
     return b"" if answer is None else answer_entry(request, answer, entry.method)
+
+
+def _refused(request: Request, entry: Entry, error: XinglinError) -> bytes:
+    issues = issues_of(error, request.language, entry.place)
+    return entry_bytes(None, None, status=_status(error.status), outcome=outcome(issues))
 
 
 def answer_entry(request: Request, answer: Answer, method: str) -> bytes:
@@ -219,12 +234,20 @@ class _Raced(RestError):
     issue = "conflict"
 
 
+class _Tried(RestError):
+    """Ends a unit that was only to look: ``found`` has the ids that each conditional reference finds."""
+
+    def __init__(self, found: dict[str, list[str]]) -> None:
+        super().__init__("records.rest-raced")
+        self.found = found
+
+
 @dataclass(slots=True)
 class _Step:
     """One entry on its way.
 
     ``condition`` and ``found``: what it is conditional on, and the id that this named when looked up. ``id``: of the
-    resource that will be written, or that is there already.
+    resource that will be written, or that is there already. ``references``: its conditional references, with their places.
     """
 
     entry: Entry
@@ -234,6 +257,7 @@ class _Step:
     condition: Query | None = None
     found: str | None = None
     write: Write | None = None
+    references: dict[str, str] = field(default_factory=dict)
 
     def run(self, transaction: Transaction) -> Stored | None:
         """Make the change inside the transaction. Raises _Raced where the condition now names another resource."""
@@ -284,17 +308,17 @@ def _written(
 ) -> tuple[list[_Step], list[Stored | None]]:
     """All writes of a transaction, made in one unit. Raises AtEntry; then nothing was written."""
     for attempt in range(ATTEMPTS):
-        steps = _plan(edge, request, parts)
-
-        def work(transaction: Transaction, steps: list[_Step] = steps) -> list[Stored | None]:
-            return [_guarded(step.entry, step.run, transaction) for step in steps]
-
         try:
-            return steps, edge.records.transact(request.actor, work)
+            steps = _plan(edge, request, parts)
+            return steps, edge.records.transact(request.actor, partial(_run, steps))
         except AtEntry as error:
             if not isinstance(error.error, _Raced) or attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError
+
+
+def _run(steps: Sequence[_Step], transaction: Transaction) -> list[Stored | None]:
+    return [_guarded(step.entry, step.run, transaction) for step in steps]
 
 
 def _writes(entry: Entry, asked: Request) -> bool:
@@ -319,18 +343,71 @@ def _plan(edge: Edge, request: Request, parts: Sequence[tuple[Entry, Request]]) 
             places[step.entry.full_url] = f"{step.type}/{step.id}"
     _check_conditions(steps)
     check_targets((step.entry, step.type, step.id) for step in steps if step.id)
-    for step in steps:
-        if step.entry.method in ("POST", "PUT"):
-            _guarded(step.entry, _look_up, edge, request, step, places)
+    bodies = [step for step in steps if step.entry.method in ("POST", "PUT")]
+    own: dict[str, Query] = {}
+    written = frozenset(step.type for step in steps)
+    for step in bodies:
+        _guarded(step.entry, _look_up, edge, request, step, places, own, written)
     links = Links(places)
-    for step in steps:
-        if step.entry.method in ("POST", "PUT"):
-            step.request = structs.replace(
-                step.request, body=links.resolve(_minified(step.request.body), step.entry.full_url)
-            )
+    for step in bodies:
+        step.request = structs.replace(
+            step.request, body=links.resolve(minified(step.request.body), step.entry.full_url)
+        )
+        _guarded(step.entry, check_links, step.request.body)
     for step in steps:
         step.write = _guarded(step.entry, _write, edge, step)
+    if own:
+        _refer(edge, steps, own, _tried(edge, request, steps, own))
     return steps
+
+
+def _look_up(
+    edge: Edge,
+    request: Request,
+    step: _Step,
+    places: dict[str, str],
+    own: dict[str, Query],
+    written: frozenset[str],
+) -> None:
+    """What the entry's conditional references find, into ``places``; those that may find an entry, into ``own``."""
+    step.references = conditional_in(step.request.body)
+    for reference, place in sorted(step.references.items()):
+        if reference in places or reference in own:
+            continue
+        query = condition_of(edge, request, reference, place)
+        if alone(query, written):
+            places[reference] = only_one(query.type, named(edge, request, query), place)
+        else:
+            own[reference] = query
+
+
+def _tried(
+    edge: Edge, request: Request, steps: Sequence[_Step], own: dict[str, Query]
+) -> dict[str, list[str]]:
+    """The ids that each conditional reference finds once all is written, which is then undone."""
+
+    def work(transaction: Transaction) -> None:
+        _run(steps, transaction)
+        raise _Tried({one: [id_ for _, id_ in transaction.find(own[one])] for one in sorted(own)})
+
+    try:
+        edge.records.transact(request.actor, work)
+    except _Tried as tried:
+        return tried.found
+    raise AssertionError
+
+
+def _refer(edge: Edge, steps: Sequence[_Step], own: dict[str, Query], found: dict[str, list[str]]) -> None:
+    """The steps' bodies with the references ``own`` replaced by what they were ``found`` to mean."""
+    for step in steps:
+        places = {
+            one: _guarded(step.entry, only_one, own[one].type, found[one], place)
+            for one, place in step.references.items()
+            if one in own
+        }
+        if places:
+            step.request = structs.replace(step.request, body=Links(places).resolve(step.request.body, None))
+            step.write = _guarded(step.entry, _write, edge, step)
 
 
 def _step(edge: Edge, entry: Entry, asked: Request) -> _Step:
@@ -340,7 +417,7 @@ def _step(edge: Edge, entry: Entry, asked: Request) -> _Step:
         raise BadValue("records.rest-entry-address", expression=f"{entry.place}.request.url")
     step = _Step(entry, asked, known_type(path[0]))
     if len(path) == 2:
-        only_known(asked.pairs, writes.PRESENTING, strict=True)
+        only_known(asked.pairs, PRESENTING, strict=True)
         step.id = path[1]
         return step
     if method != "POST" or (asked.pairs and entry.if_none_exist is None):
@@ -380,42 +457,10 @@ def _own_id(body: bytes) -> str | None:
 
 def _named(edge: Edge, request: Request, condition: Query) -> str | None:
     """The id of the one resource that meets ``condition``, None for none. Raises MultipleMatches."""
-    page = edge.records.search(request.actor, structs.replace(condition, count=2))
-    matches = [entry.stored.id for entry in page.entries if entry.mode == "match"]
+    matches = named(edge, request, condition)
     if len(matches) > 1:
         raise MultipleMatches("records.rest-several", type=condition.type)
     return matches[0] if matches else None
-
-
-def _look_up(edge: Edge, request: Request, step: _Step, places: dict[str, str]) -> None:
-    """What the entry's conditional references name, into ``places``."""
-    body = step.request.body
-    if b"?" not in body and b"\\u003" not in body:
-        return
-    try:
-        conditional = conditional_references(loads(body, what="resource"))
-    except Malformed:
-        return  # the check of the body says what is wrong with it
-    for reference in sorted(conditional):
-        if reference not in places:
-            places[reference] = _referred(edge, request, reference)
-
-
-def _minified(body: bytes) -> bytes:
-    try:
-        return minify(body)
-    except (ValueError, RecursionError):
-        return body  # the check of the body says what is wrong with it
-
-
-def _referred(edge: Edge, request: Request, reference: str) -> str:
-    """``Type/id`` of a conditional reference. Raises PreconditionFailed (none) or MultipleMatches."""
-    type_, _, query = reference.partition("?")
-    condition = writes.condition(edge, request, known_type(type_), query, "reference")
-    found = _named(edge, request, condition)
-    if found is None:
-        raise PreconditionFailed("records.rest-reference-none", type=type_)
-    return f"{type_}/{found}"
 
 
 def _write(edge: Edge, step: _Step) -> Write:
@@ -425,13 +470,15 @@ def _write(edge: Edge, step: _Step) -> Write:
         step.entry.method,
     )  # the condition is looked after by `run`
     if method == "POST":
-        return writes.create(edge, request, step.type, step.id)
+        return writes.create(edge, request, step.type, step.id, refer=False)
     if method == "PATCH":
         return writes.patch(edge, request, step.type, step.id)
     if method == "DELETE":
+        if step.id is None:  # its condition finds nothing: nothing is done
+            return Write(Operation("delete", step.type))
         return writes.delete(edge, request, step.type, step.id)
     if len(request.path) == 2:
-        return writes.update(edge, request, step.type, request.path[1])
+        return writes.update(edge, request, step.type, request.path[1], refer=False)
     checked = writes.check(request.body, step.type)
     assert step.id is not None
     if checked.resource.id not in (None, step.id):

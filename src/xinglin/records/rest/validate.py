@@ -12,6 +12,7 @@ from xinglin.records.rest.errors import BadValue, Malformed, NotUnderstood, Wron
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.negotiate import check_sent
 from xinglin.records.rest.outcome import Issue, all_ok, findings_as_issues, issues_of, outcome
+from xinglin.records.rest.writes import check_type
 from xinglin.standards.fhir.errors import Invalid
 
 MODES = ("create", "update", "delete", "profile")
@@ -74,7 +75,13 @@ def check(edge: Edge, request: Request, body: bytes, type_: str | None, id_: str
         if id_ is not None and resource.id != id_:
             raise BadValue("records.rest-id-other", expression=f"{own}.id", id=id_)
     except (Invalid, BadValue) as error:
-        return issues_of(error, request.language)
+        found = issues_of(error, request.language)
+        if isinstance(error, Invalid) and type_ is not None:
+            try:
+                check_type(body, type_)
+            except BadValue as other:
+                return [*issues_of(other, request.language), *found]
+        return found
     return findings_as_issues(tier2(resource), request.language)
 
 

@@ -17,12 +17,22 @@ from xinglin.kernel.ids import new_id
 from xinglin.records.errors import TooLarge
 from xinglin.records.prepared import Prepared, prepare_parsed
 from xinglin.records.rest.conditional import tags, version_of
-from xinglin.records.rest.edge import Edge, json_answer, located, only_known, told, version_headers
+from xinglin.records.rest.edge import (
+    PRESENTING,
+    Edge,
+    json_answer,
+    located,
+    only_known,
+    resource_types,
+    told,
+    version_headers,
+)
 from xinglin.records.rest.errors import BadValue, Malformed, PreconditionFailed, Unprocessable
 from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.rest.negotiate import FHIR_BODIES, PATCH, check_sent, media_type
 from xinglin.records.rest.outcome import findings_as_issues, outcome
 from xinglin.records.rest.patch import apply, read_patch
+from xinglin.records.rest.references import conditional_in, resolved
 from xinglin.records.stored import Operation, Stored
 from xinglin.standards.fhir.errors import Invalid
 from xinglin.standards.fhir.search.query import Query
@@ -30,10 +40,6 @@ from xinglin.standards.fhir.search.query import Query
 if TYPE_CHECKING:
     from xinglin.standards.fhir.findings import Finding
     from xinglin.standards.fhir.r4.model import ResourceBase
-
-
-PRESENTING = ("_format", "_pretty")
-"""What an address with an id may carry; both are answered before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +51,12 @@ class Write:
     warnings: tuple[Finding, ...] = ()
 
 
-def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> Write:
+def create(edge: Edge, request: Request, type_: str, id_: str | None = None, *, refer: bool = True) -> Write:
     """``POST [type]``; If-None-Exist makes it conditional. An id in the body is passed over: the server gives one.
 
     A query on the address means the same as If-None-Exist: some clients send it so, and passing it over would make the
-    duplicate that they mean to prevent.
+    duplicate that they mean to prevent. ``refer``: conditional references in the body are resolved (a transaction has
+    done so).
     """
     request = _readable(request, type_, None)
     given = request.headers.get("if-none-exist")
@@ -57,7 +64,7 @@ def create(edge: Edge, request: Request, type_: str, id_: str | None = None) -> 
     if where is None and request.pairs:
         where = condition_of_url(edge, request, type_)
     id_ = id_ or new_id()
-    prepared, warnings = ready(edge, request, check(request.body, type_), id_)
+    prepared, warnings = ready(edge, request, _checked(edge, request, type_, refer), id_)
     return Write(Operation("create", type_, id=id_, where=where), prepared, warnings)
 
 
@@ -75,11 +82,11 @@ def _readable(request: Request, type_: str, id_: str | None) -> Request:
     return structs.replace(request, body=body)
 
 
-def update(edge: Edge, request: Request, type_: str, id_: str) -> Write:
+def update(edge: Edge, request: Request, type_: str, id_: str, *, refer: bool = True) -> Write:
     """``PUT [type]/[id]``; makes the resource where there is none (update as create). If-Match and If-None-Match: ``*``."""
     request = _readable(request, type_, id_)
     only_known(request.pairs, PRESENTING, strict=True)
-    checked = check(request.body, type_)
+    checked = _checked(edge, request, type_, refer)
     own = checked.resource.id
     if own is None:
         raise BadValue("records.rest-id-missing", expression=f"{type_}.id", id=id_)
@@ -95,7 +102,7 @@ def update_where(edge: Edge, request: Request, type_: str) -> Write:
     """``PUT [type]?…``: the one that matches, or a new one (with the body's id, if it has one)."""
     check_sent(request.headers.get("content-type"))
     where = condition_of_url(edge, request, type_)
-    checked = check(request.body, type_)
+    checked = _checked(edge, request, type_)
     own = checked.resource.id
     prepared, warnings = ready(edge, request, checked, own or new_id())
     return Write(
@@ -125,6 +132,11 @@ def patch(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
             raise Unprocessable("records.rest-patch-id", expression="resourceType") from error
         if own != before:
             raise Unprocessable("records.rest-patch-id", expression=f"{type_}.id")
+        new = conditional_in(patched)
+        for reference in conditional_in(body) if new else ():
+            new.pop(reference, None)
+        if new:
+            raise Unprocessable("records.rest-patch-reference", expression=next(iter(new.values())))
         return patched
 
     return Write(Operation("patch", type_, id=id_, patch=edit, where=where, if_match=_if_match(request)))
@@ -227,6 +239,20 @@ class Checked:
     warnings: tuple[Finding, ...]
 
 
+class _Kind(msgspec.Struct):
+    resourceType: str  # noqa: N815
+
+
+def check_type(body: bytes, type_: str) -> None:
+    """Raises BadValue where ``body`` says that it is another resource type of R4 than ``type_``."""
+    try:
+        own = msgspec.json.decode(body, type=_Kind).resourceType
+    except (ValueError, RecursionError):
+        return
+    if own != type_ and own in resource_types():
+        raise BadValue("records.rest-other-type", expression="resourceType", type=type_, own=own)
+
+
 def check(body: bytes, type_: str) -> Checked:
     """Tiers 1 and 2 on a body that must be a ``type_``. Raises Invalid (400), BrokenRule (422), BadValue."""
     from xinglin.standards.fhir.parse import parse_minified
@@ -234,7 +260,13 @@ def check(body: bytes, type_: str) -> Checked:
 
     if not body:
         raise Malformed("records.rest-empty-body", type=type_)
-    resource, small = parse_minified(body)
+    try:
+        resource, small = parse_minified(body)
+    except Invalid:
+        check_type(
+            body, type_
+        )  # what is wrong with a resource sent to the wrong place matters less than the place
+        raise
     own = type(resource).__name__
     if own != type_:
         raise BadValue("records.rest-other-type", expression="resourceType", type=type_, own=own)
@@ -242,6 +274,15 @@ def check(body: bytes, type_: str) -> Checked:
     if any(finding.is_error for finding in findings):
         raise BrokenRule(findings)
     return Checked(resource, small, tuple(findings))
+
+
+def _checked(edge: Edge, request: Request, type_: str, refer: bool = True) -> Checked:
+    """`check` on the request's body, its conditional references resolved."""
+    checked = check(request.body, type_)
+    if not refer:
+        return checked
+    small = resolved(edge, request, checked.small)
+    return checked if small is checked.small else check(small, type_)
 
 
 def ready(edge: Edge, request: Request, checked: Checked, id_: str) -> tuple[Prepared, tuple[Finding, ...]]:
