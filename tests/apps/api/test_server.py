@@ -59,12 +59,14 @@ def start(database: Path) -> tuple[subprocess.Popen[str], str, float]:
 NOTED = """
 import sys
 from xinglin.apps.api.server import serve
+from xinglin.kernel.language import sentences
 before = set()
 def ready(address):
-    before.update(sys.modules)
+    before.update(sys.modules, [sentences.cache_info().misses])
     print(address, flush=True)
 serve(sys.argv[1], '127.0.0.1', 0, ready=ready)
 print(sorted(name for name in set(sys.modules) - before if name.startswith('xinglin')), flush=True)
+print(sentences.cache_info().misses in before, flush=True)
 """
 
 
@@ -95,10 +97,12 @@ def test_nothing_is_loaded_once_it_listens(tmp_path: Path) -> None:
                 http.get("_history?_at=2020"),
             ):
                 assert response.status_code == 200, response.text
+            refused(http.get(f"Patient/{id_}x"), 404)
+            refused(http.get("Patient?x=y", headers={"prefer": "handling=strict"}), 400)
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
-    assert process.stdout.read().strip() == "[]"
+    assert process.stdout.read().split() == ["[]", "True"]
 
 
 def cpu_s(pid: int) -> float:

@@ -8,10 +8,12 @@ import pkgutil
 import socket
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
 from xinglin.apps.api.guard import is_loopback
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.language import sentences
 from xinglin.kernel.log import configure
 from xinglin.kernel.settings import Settings
 
@@ -132,6 +134,9 @@ def _load() -> None:
     """
     from xinglin.records.rest.writes import check
 
+    for folder in files("xinglin").iterdir():
+        if folder.joinpath("messages.toml").is_file():
+            sentences(folder.name)
     for package in map(importlib.import_module, _LOADED):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(found.name)
