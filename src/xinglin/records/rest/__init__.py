@@ -2,6 +2,7 @@
 
     Request ── api ──► reads | writes | searches | transactions | validate | everything | capability ──► Answer
 
-``exchange`` request and answer; ``references`` conditional references; ``edge`` what all interactions share; ``negotiate`` and ``conditional`` headers;
-``patch``, ``lexemes``, ``bundles``, ``shape`` and ``links`` pure functions on bytes; ``outcome`` and ``errors`` refusals.
+``exchange`` request and answer; ``edge`` what all interactions share; ``negotiate`` and ``conditional`` headers;
+``references`` conditional references; ``patch``, ``lexemes``, ``bundles``, ``shape`` and ``links`` pure functions on bytes;
+``outcome`` and ``errors`` refusals.
 """
