@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
 
-from xinglin.kernel.database import open_database
+from xinglin.kernel.database import Connection, open_database
 from xinglin.records.fulltext import Follower
-from xinglin.records.fulltext.words import vector, words
+from xinglin.records.fulltext.notes import MOST_BYTES
+from xinglin.records.fulltext.words import MOST_CHARACTERS, vector, words
 from xinglin.records.service import Records
 from xinglin.standards.fhir.search.grammar import parse_query
 from xinglin.trust import Actor, local_system
@@ -113,3 +115,68 @@ def test_a_very_long_text_stays_within_what_postgresql_takes() -> None:
         )
         == 16_000
     )
+
+
+def document(id_: str, data: bytes, content_type: str = "text/plain") -> bytes:
+    attachment = {"contentType": content_type, "data": b64encode(data).decode()}
+    body = {
+        "resourceType": "DocumentReference",
+        "id": id_,
+        "status": "current",
+        "content": [{"attachment": attachment}],
+    }
+    return json.dumps(body).encode()
+
+
+def documents(records: Records, text: str) -> set[str]:
+    query = parse_query("DocumentReference", [("_content", text)], strict=True)
+    return {entry.stored.id for entry in records.search(HERE, query).entries}
+
+
+def test_notes_inside_documents_are_found_in_both_languages(records: Records) -> None:
+    html = "<html><style>p {color: teal}</style><p>肾病&amp;高<b>血压</b></p><!-- asthma --></html>"
+    lines = [
+        document("zh", "入院记录：2型糖尿病。".encode()),
+        document("en", b"Discharged with chronic kidney disease."),
+        document("gbk", "糖尿病肾病".encode("gbk"), 'text/plain; charset="GB2312"'),
+        document("unsaid", "患者诉头痛".encode("gbk")),
+        document("html", html.encode("utf-16"), "text/html;charset=utf-16"),
+        document("pdf", b"diabetes", "application/pdf"),
+    ]
+    records.load(HERE, lines).run()
+    Follower(records.database).catch_up()
+    assert documents(records, "糖尿病") == {"zh", "gbk"}
+    assert documents(records, "KIDNEY") == {"en"}
+    assert documents(records, "头痛") == {"unsaid"}
+    assert documents(records, "肾病") == {"gbk", "html"}
+    for absent in ("teal", "asthma", "diabetes", "html"):
+        assert documents(records, absent) == set()
+
+
+def test_a_record_followed_by_older_rules_gets_its_notes(records: Records) -> None:
+    from xinglin.records.fulltext import repository
+
+    records.update(HERE, "DocumentReference", "zh", document("zh", "糖尿病".encode()))
+    follower = Follower(records.database)
+    follower.catch_up()
+
+    def older(connection: Connection) -> None:
+        rids = {row[0]: 1 for row in connection.execute("SELECT rid FROM resource").fetchall()}
+        repository.replace(connection, rids, [])
+        connection.execute("DELETE FROM meta WHERE key = 'fulltext_version'")
+
+    records.database.write(older)
+    assert documents(records, "糖尿病") == set()
+    assert follower.behind() == 1
+    follower.catch_up()
+    assert documents(records, "糖尿病") == {"zh"}
+    assert follower.behind() == 0
+
+
+def test_a_note_of_odd_encoding_or_length_is_read_as_far_as_it_can_be() -> None:
+    assert "asthma" in words(document("a", b"asthma", "text/plain; charset=punycode"))[1]
+    assert "asthma" in words(document("a", b"asthma", "text/plain; charset=base64"))[1]
+    assert "asthma" in words(document("a", b"asthma \xff\xff", "text/plain"))[1]
+    text = ("病" * (MOST_BYTES // 3 + 10)).encode()
+    found = words(document("a", text))[1].split()
+    assert MOST_CHARACTERS - 100 < found.count("病") < MOST_CHARACTERS

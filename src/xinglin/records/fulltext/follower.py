@@ -78,6 +78,10 @@ class Follower:
     def _step(self) -> int | None:
         """One batch; None where there is nothing to do."""
         with self._database.read() as connection:
+            of_today = repository.is_of_today(connection)
+        if not of_today:
+            self._database.write(repository.begin_anew)
+        with self._database.read() as connection:
             before = repository.position(connection)
             reached, rids = repository.touched(connection, before, BATCH)
             if reached == before:

@@ -8,14 +8,29 @@ from typing import Final
 from xinglin.kernel.database import Connection
 from xinglin.records import repository
 from xinglin.records.bodies import decompress
-from xinglin.records.fulltext.words import vector
+from xinglin.records.fulltext.words import WORDS_VERSION, vector
 
 POSITION: Final = "fulltext_position"
+VERSION: Final = "fulltext_version"
 
 
 def position(connection: Connection) -> int:
-    """All commits up to here are in the full text."""
+    """All commits up to here are in the full text, by today's rules: 0 where they were put in by others."""
+    if not is_of_today(connection):
+        return 0
     return int(repository.meta(connection, POSITION) or 0)
+
+
+def is_of_today(connection: Connection) -> bool:
+    """Whether the words are those that `words` gives now."""
+    return repository.meta(connection, VERSION) == str(WORDS_VERSION)
+
+
+def begin_anew(connection: Connection) -> None:
+    """Go back to the first commit; what is there stays searchable until its words are replaced."""
+    if not is_of_today(connection):
+        repository.set_meta(connection, POSITION, "0")
+        repository.set_meta(connection, VERSION, str(WORDS_VERSION))
 
 
 def touched(connection: Connection, after: int, most: int) -> tuple[int, dict[int, int]]:

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from xinglin.records.fulltext.notes import note
 from xinglin.standards.han import segment
 
+WORDS_VERSION: Final = 2
+"""Raise when `words` gives other words than before for the same resource: then every record is followed anew."""
 MOST_CHARACTERS: Final = 200_000
 """Of one resource; what follows is not searchable by word."""
 MOST_POSITIONS: Final = 16_000
@@ -25,7 +28,7 @@ _NOT_WORDS: Final = frozenset(
         "implicitRules", "source",
     )
 )  # fmt: skip
-"""Members that hold addresses, identities and data, not words; the index of tokens and URIs finds those."""
+"""Members that hold addresses, identities and data, not words (but see `notes`); the index of tokens and URIs finds those."""
 
 
 def words(body: bytes) -> tuple[str, str]:
@@ -45,6 +48,8 @@ def words(body: bytes) -> tuple[str, str]:
 
 
 def _gather(node: dict[str, Any], narrative: list[str], rest: list[str]) -> None:
+    if "data" in node and (text := note(node)) is not None:
+        rest.append(text)
     for name, value in node.items():
         if type(value) is str:
             if name not in _NOT_WORDS:
