@@ -109,7 +109,8 @@ class Embedded:
             pattern_limit=s.pattern_limit,
             chain_depth=s.chain_depth,
         )
-        return parse_query(resource_type, list(pairs), strict=True, limits=limits, timezone=s.time_zone)
+        zone = self.records.zone(self._actor.tenant)
+        return parse_query(resource_type, list(pairs), strict=True, limits=limits, timezone=zone)
 
     def page(self, resource_type: str | None, pairs: Pairs, cursor: str | None) -> Batch:
         """See Backend."""

@@ -44,14 +44,17 @@ class Finding:
         return {k: v.say(language) if isinstance(v, XinglinError) else v for k, v in self.values.items()}
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Look at everything; never raises for what is wrong, but reports it."""
+def examine(settings: Settings, *, adopt_time_zone: bool = False) -> list[Finding]:
+    """Look at everything; never raises for what is wrong, but reports it.
+
+    ``adopt_time_zone``: first let the record's time zone be the setting's.
+    """
     return [
         Finding("version", "ok", "apps.doctor-version", _versions()),
         *_clock(),
         *_disk(settings),
         *_settings(settings),
-        *_database(settings),
+        *_database(settings, adopt_time_zone),
     ]
 
 
@@ -105,7 +108,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("encryption", "note", "apps.doctor-volume")
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _database(settings: Settings, adopt_time_zone: bool) -> Iterator[Finding]:
     url = settings.database_url
     shown = redacted(url)
     if settings.database.startswith(("http://", "https://")):
@@ -123,6 +126,15 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     try:
         yield Finding("database", "ok", "apps.doctor-database", {"database": shown})
+        if adopt_time_zone and records.zone() != settings.time_zone:
+            records.set_tenant(1, "default", settings.time_zone)
+        same = records.zone() == settings.time_zone
+        yield Finding(
+            "time_zone",
+            "ok" if same else "warning",
+            "apps.doctor-time-zone" if same else "apps.doctor-time-zone-differs",
+            {"zone": records.zone(), "setting": settings.time_zone},
+        )
         yield from _record(records)
     finally:
         records.close()

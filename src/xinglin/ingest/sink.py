@@ -88,7 +88,8 @@ class RecordSink:
         from xinglin.standards.fhir.search.grammar import parse_query
 
         pairs = [*parse_qsl(condition, keep_blank_values=True), ("_count", "2")]
-        query = parse_query(resource_type, pairs, strict=True, timezone=self._records.settings.time_zone)
+        zone = self._records.zone(self._actor.tenant)
+        query = parse_query(resource_type, pairs, strict=True, timezone=zone)
         page = self._records.search(self._actor, query)
         return [entry.stored.id for entry in page.entries if entry.mode == "match"]
 

@@ -99,8 +99,10 @@ class Settings:
     )
     time_zone: str = _is(
         "UTC",
-        "Time zone of the site, in which a date without a time is a day.",
-        "本院时区；只有日期而没有时间时，按此时区的一天计。",
+        "Time zone of the site, in which a date without a time is a day. A record keeps the one it was made with until"
+        " `xinglin doctor --adopt-time-zone`.",
+        "本院时区；只有日期而没有时间时，按此时区的一天计。数据库沿用建库时的时区，运行"
+        " `xinglin doctor --adopt-time-zone` 方可更改。",
     )
     log_level: str = _is(
         "warning",

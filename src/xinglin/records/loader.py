@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xinglin.kernel.database import Connection, Full, Unavailable
 from xinglin.kernel.errors import XinglinError
-from xinglin.records import repository
 from xinglin.records.errors import RecordError, TooLarge
 from xinglin.records.prepared import Prepared, prepare_parsed
 from xinglin.records.repository import LIVE
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from xinglin.records.service import Records
 
 BATCH: Final = 1000
-ANALYZE_FROM: Final = 10_000
-"""A load of so many new resources ends with fresh statistics, rather than waiting for the database to think of it."""
 BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -164,8 +161,7 @@ class Loader:
                 number += 1
             if batch or progress.line > self.total.line:
                 yield self._finish(batch, progress)
-        if self.total.taken >= ANALYZE_FROM:
-            self._records.database.exclusively(repository.analyze)
+        self._records.grown(self.total.taken)
 
     def _prepare(self, body: bytes) -> Prepared:
         from xinglin.standards.fhir.parse import parse_minified
@@ -223,6 +219,7 @@ class Loader:
         progress.rejections = len(progress.rejected)
         if batch and not progress.rejected:
             _count(progress, self._records.database.write(lambda connection: self._unit(connection, batch)))
+            self._records.grown(progress.taken)
         return progress
 
     def _unit(self, connection: Connection, batch: list[_Line]) -> dict[str, list[int]]:

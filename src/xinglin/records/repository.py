@@ -348,6 +348,18 @@ def set_index(connection: Connection, tenant: int, rows: Sequence[tuple[int, int
     )
 
 
+def live_tenants(connection: Connection) -> list[int]:
+    """Tenants that have or had resources, by skipping along an index."""
+    found: list[int] = []
+    while True:
+        row = connection.execute(
+            "SELECT min(tenant) FROM resource WHERE tenant > ?", (found[-1] if found else -1,)
+        ).fetchone()
+        if row is None or row[0] is None:
+            return found
+        found.append(row[0])
+
+
 def live_types(connection: Connection, tenant: int) -> list[str]:
     """Types of which there are or were resources, by skipping along an index."""
     found: list[str] = []
@@ -362,10 +374,18 @@ def live_types(connection: Connection, tenant: int) -> list[str]:
         found.append(last)
 
 
+def count_all(connection: Connection) -> int:
+    """How many resources of all tenants there are or were: what the index tables grow with."""
+    row = connection.execute("SELECT count(*) FROM resource").fetchone()
+    return int(row[0]) if row else 0
+
+
 def analyze(connection: Connection) -> None:
     """Refresh the statistics that the database plans by; outside of any transaction."""
     if connection.dialect == "postgresql":
         connection.execute("ANALYZE")
     else:
         connection.execute("PRAGMA analysis_limit = 400")
-        connection.execute("PRAGMA optimize")
+        connection.execute("ANALYZE")
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat4'").fetchone():
+            connection.execute("DELETE FROM sqlite_stat4")  # its samples cost a new plan for every value

@@ -77,7 +77,7 @@ def write_versions(
         deleted = version.body is None
         row = (
             version.rid, tenant, version.type, version.id, number, tx, at_us, DELETED if deleted else LIVE,
-            version.method, patient, index_signature(version.type), frame,
+            version.method, patient, index_signature(version.type, version.rows.zone if version.rows else "UTC"), frame,
         )  # fmt: skip
         (new if version.current is None else later).append(row)
         if answer:

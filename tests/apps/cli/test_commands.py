@@ -235,6 +235,23 @@ def test_searches_are_printed_as_table_json_ndjson_and_csv(shell: Shell) -> None
     assert len(wrong.stderr.splitlines()) == 1
 
 
+def test_doctor_tells_of_another_time_zone_and_adopts_it(shell: Shell) -> None:
+    shell.run("import", str(shell.write("a.csv", PATIENTS)), "--yes", code=3)
+    there = ("--set", "time_zone=Asia/Shanghai")
+    again = shell.run("import", str(shell.write("a.csv", PATIENTS)), "--yes", *there, code=3)
+    assert "UTC" in again.stderr
+    assert "Asia/Shanghai" in again.stderr
+
+    def zone(*options: str) -> tuple[str, str]:
+        told = json.loads(shell.run("doctor", "--json", *there, *options).stdout)
+        finding = next(finding for finding in told["findings"] if finding["name"] == "time_zone")
+        return finding["level"], finding["zone"]
+
+    assert zone() == ("warning", "UTC")
+    assert zone("--adopt-time-zone") == ("ok", "Asia/Shanghai")
+    assert zone() == ("ok", "Asia/Shanghai")
+
+
 def test_doctor_says_what_is_there_and_what_is_not(shell: Shell) -> None:
     assert "xinglin import" in shell.run("doctor").stdout
     shell.run("import", str(shell.write("a.csv", PATIENTS)), "--yes", code=3)

@@ -103,6 +103,7 @@ COMMANDS: dict[str, Command] = {
             "doctor",
             "checking",
             examples=("xinglin doctor", "xinglin doctor --database postgresql://db/xinglin"),
+            options=(Option("adopt-time-zone"),),
         ),
         Command("config", "configuring", argument="[show]", examples=("xinglin config show",)),
     )

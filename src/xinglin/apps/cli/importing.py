@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xinglin.apps.backend import open_backend
+from xinglin.apps.backend import Embedded, open_backend
 from xinglin.apps.cli.grammar import Asked
 from xinglin.apps.cli.output import Bar, print_json, print_table
 from xinglin.apps.errors import AppError
@@ -143,6 +143,9 @@ def _save(asked: Asked, plans: list[Planned], language: Language) -> None:
 
 def _import(asked: Asked, files: Files, plans: list[Planned], settings: Settings, language: Language) -> int:
     backend = open_backend(settings)
+    if isinstance(backend, Embedded) and (zone := backend.records.zone()) != settings.time_zone:
+        told = say("apps.time-zone-differs", language, zone=zone, setting=settings.time_zone)
+        print(told, file=sys.stderr)
     bar = Bar()
 
     def ticks(tick: Tick) -> None:

@@ -36,7 +36,7 @@ def extract(resource: Any, context: IndexContext) -> IndexRows:
     """
     kind = type(resource).__name__
     written, left = written_rows(kind)
-    rows = IndexRows()
+    rows = IndexRows(zone=context.zone)
     zone = site_zone(context.zone)
     owner = rows.patients.append
     if kind == "Patient" and resource.id is not None:

@@ -77,6 +77,8 @@ class IndexRows:
     quantities: list[QuantityRow] = field(default_factory=list)
     pairs: list[PairRow] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
+    zone: str = "UTC"
+    """In which the dates were read."""
 
 
 @dataclass(frozen=True, slots=True)

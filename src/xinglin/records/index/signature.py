@@ -20,10 +20,11 @@ from xinglin.standards.ucum import table
 
 
 @cache
-def index_signature(type: str) -> int:
+def index_signature(type: str, zone: str = "UTC") -> int:
     """The present signature of a resource type's index rows: 31 bits of a digest, INDEX_VERSION included.
 
-    Types without names of people do not depend on readings, nor those without quantities on units.
+    Types without names of people do not depend on readings, those without quantities not on units, those without dates
+    not on the ``zone`` in which a date is a day.
 
     >>> 0 <= index_signature("Patient") < 2**31
     True
@@ -41,6 +42,8 @@ def index_signature(type: str) -> int:
         parts += [str(HAN_VERSION), _readings()]
     if "quantity" in written.source or "sampled(" in written.source:
         parts.append(_units())
+    if zone != "UTC" and ("interval(" in written.source or written.left):
+        parts.append(zone)
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 

@@ -75,7 +75,7 @@ class Edge:
             pairs,
             strict=bool(request.prefer.strict) if strict is None else strict,
             limits=self.limits,
-            timezone=self.settings.time_zone,
+            timezone=self.records.zone(request.actor.tenant),
             compartment=compartment,
             bases=(request.base + "/",),
         )

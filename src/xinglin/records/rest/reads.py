@@ -147,7 +147,7 @@ def _instant(edge: Edge, request: Request, name: str) -> tuple[int, int] | None:
 
 def _read(edge: Edge, request: Request, name: str, text: str) -> tuple[int, int]:
     try:
-        return read_date(text.replace(" ", "+"), site_zone(edge.settings.time_zone))
+        return read_date(text.replace(" ", "+"), site_zone(edge.records.zone(request.actor.tenant)))
     except ValueError as error:
         raise BadValue("records.rest-instant", expression=f"http.{name}", name=name) from error
 
