@@ -278,7 +278,7 @@ class Records:
     def set_tenant(self, tenant: int, name: str, zone: str) -> None:
         """Make a tenant or change its name and time zone; where the zone is another one, its index rows are made anew.
 
-        All in one transaction, in which nobody else writes: about a minute for 100,000 resources.
+        All in one transaction, in which nobody else writes.
         """
         change_zone(self, tenant, name, zone)
         self._read_tenants()

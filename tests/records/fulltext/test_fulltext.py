@@ -180,3 +180,13 @@ def test_a_note_of_odd_encoding_or_length_is_read_as_far_as_it_can_be() -> None:
     text = ("病" * (MOST_BYTES // 3 + 10)).encode()
     found = words(document("a", text))[1].split()
     assert MOST_CHARACTERS - 100 < found.count("病") < MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("open_", ["<script ", "<!-- ", "<", "<p "])
+def test_markup_that_is_never_closed_takes_no_longer_than_other_text(open_: str) -> None:
+    import time
+
+    body = document("a", open_.encode() * (MOST_BYTES // len(open_)), "text/html")
+    began = time.monotonic()
+    words(body)
+    assert time.monotonic() - began < 10

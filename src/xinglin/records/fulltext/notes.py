@@ -14,7 +14,9 @@ MOST_BYTES: Final = 1024 * 1024
 
 _MARKED_UP: Final = frozenset(("text/html", "text/xml", "text/xhtml"))
 _NO_WORDS: Final = frozenset(("text/rtf", "text/css", "text/javascript"))
-_PIECE: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_PIECE: Final = re.compile(
+    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL
+)  # no piece is looked through twice, whatever is left open
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:\-]+)", re.IGNORECASE | re.ASCII)
 _SAFE: Final = re.compile(
     r"utf-(8|8-sig|16|16-[lb]e|32|32-[lb]e)|ascii|iso8859-\d+|cp\d+|koi8-[ru]|gb\w+|big5\w*|shift_jis\w*|euc_\w+|hz"

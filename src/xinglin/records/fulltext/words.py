@@ -20,7 +20,7 @@ MOST_POSITIONS: Final = 16_000
 _MOST_PLACES: Final = 255
 _LONGEST_WORD: Final = 100
 
-_TAG: Final = re.compile(r"<[^>]*>")
+_TAG: Final = re.compile(r"<[^<>]*>")
 _NOT_WORDS: Final = frozenset(
     (
         "resourceType", "id", "versionId", "lastUpdated", "system", "url", "reference", "data", "div", "contentType",
