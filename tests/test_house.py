@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -75,6 +76,32 @@ def test_every_command_is_documented() -> None:
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
     missing = [name for name in COMMANDS if f"xinglin {name}" not in pages]
     assert missing == []
+
+
+def test_every_option_of_every_command_is_documented() -> None:
+    from xinglin.apps.cli.grammar import COMMANDS, SHARED
+
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    options = {f"--{option.name}" for command in COMMANDS.values() for option in (*command.options, *SHARED)}
+    assert sorted(option for option in options if not re.search(rf"{option}\b(?!-)", page)) == []
+
+
+def test_every_command_line_in_the_pages_is_understood() -> None:
+    from xinglin.apps.cli.grammar import parse
+
+    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("README*.md")]
+    lines = [
+        line
+        for page in pages
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("xinglin ")
+    ]
+    assert len(lines) > 5
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        ends = [at for at, word in enumerate(words) if word in (">", "|", "&", "&&")]
+        parse(words[1 : min(ends, default=None)])
 
 
 def test_every_page_is_in_the_navigation_and_the_other_way_round() -> None:

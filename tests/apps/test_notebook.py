@@ -58,7 +58,7 @@ def observation(value: str, patient: str = "p1") -> str:
 def test_what_is_saved_is_read_with_its_digits(record: Record) -> None:
     saved = record.save(observation("7.10"))
     assert saved["id"]
-    assert saved.version == "1"
+    assert saved.version == 1
     read = record.read(saved.reference)
     assert read["valueQuantity"]["value"] == Decimal("7.10")
     assert str(read["valueQuantity"]["value"]) == "7.10"
@@ -124,7 +124,7 @@ def test_history_is_newest_first_and_knows_deletions(record: Record) -> None:
     record.save(saved | {"gender": "female"})
     record.delete(saved.reference)
     versions = record.history(saved.reference)
-    assert [version.number for version in versions] == ["3", "2", "1"]
+    assert [version.number for version in versions] == [3, 2, 1]
     assert [version.resource and version.resource["gender"] for version in versions] == [
         None,
         "female",
@@ -239,3 +239,58 @@ def test_a_server_that_is_not_there_is_an_error() -> None:
 )
 def test_a_row_says_what_a_person_reads(resource: dict[str, Any], row: dict[str, Any]) -> None:
     assert flat(Resource(resource)) == row
+
+
+def test_a_folder_and_a_closed_record_are_called_so(tmp_path: Path) -> None:
+    with pytest.raises(XinglinError, match="is a folder"):
+        xl.open(tmp_path)
+    record = xl.open(tmp_path / "c.db")
+    search = record.search("Patient")
+    record.close()
+    for ask in (
+        lambda: record.read("Patient/p1"),
+        search.first,
+        lambda: record.save({"resourceType": "Patient"}),
+    ):
+        with pytest.raises(XinglinError, match="has been closed"):
+            ask()
+
+
+def test_an_import_into_a_server_that_is_not_there_raises(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"resourceType":"Patient","id":"p1"}\n', encoding="utf-8")
+    with pytest.raises(XinglinError) as caught:
+        xl.open("http://127.0.0.1:9").import_(path)
+    assert caught.value.report.totals.taken == 0  # type: ignore[attr-defined]
+
+
+def test_versions_are_numbers_everywhere(record: Record) -> None:
+    saved = record.save({"resourceType": "Patient"})
+    (version,) = record.history(saved.reference)
+    assert (
+        version.number == saved.version == record.read(saved.reference, version=version.number).version == 1
+    )
+
+
+def test_a_column_that_is_none_is_an_error(record: Record) -> None:
+    pytest.importorskip("pandas")
+    record.save({"resourceType": "Patient", "gender": "male"})
+    frame = record.search("Patient").to_frame(columns=["gender", "birthDate"])
+    assert list(frame.columns) == ["gender", "birthDate"]
+    with pytest.raises(XinglinError, match="did you mean"):
+        record.search("Patient").to_frame(columns=["nope"])
+
+
+def test_a_server_answers_in_the_readers_language(record: Record) -> None:
+    if not record._backend.name.startswith("http"):
+        pytest.skip("no server")
+    with xl.open(record._backend.name, language="zh") as chinese, pytest.raises(XinglinError) as caught:
+        chinese.save({"resourceType": "Patient", "gender": "x"})
+    said = str(caught.value.values["said"])
+    assert any("一" <= character <= "鿿" for character in said)
+
+
+def test_invariants_are_checked_on_request(record: Record, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"resourceType":"Patient","id":"p1","contact":[{"gender":"male"}]}\n', encoding="utf-8")
+    assert record.import_(path, invariants=True).totals.rejected == 1

@@ -289,11 +289,80 @@ def test_the_report_is_one_shape_for_people_and_machines(lite: House, inbox: Pat
     )
     told = report.as_dict("zh")
     assert (told["taken"], told["rejected"]) == (2, 1)
-    assert told["types"]["Patient"] == {"taken": 1, "updated": 0, "unchanged": 0, "rejected": 1}
+    assert told["types"]["Patient"] == {
+        "taken": 1,
+        "updated": 0,
+        "unchanged": 0,
+        "rejected": 1,
+        "repeated": 0,
+    }
     assert told["files"][0]["rejects"] == report.rejects[0]
     assert report.as_rows("zh")[0] == ["类型", "新增", "更新", "未变", "被拒"]
     assert report.as_rows("en")[-1] == ["all", "2", "0", "0", "1"]
     assert "<td>Patient</td>" in report._repr_html_()
+
+
+def test_of_an_id_that_stands_twice_the_last_sound_line_counts_and_again_changes_nothing(
+    house: House, inbox: Path
+) -> None:
+    lines = [
+        patient("p1", gender="male"),
+        patient("p2"),
+        patient("p1", gender="female"),
+        patient("p1", gender="x"),
+    ]
+    path = ndjson(inbox / "a.ndjson", *lines)
+    assert house.take(path).totals == Counts(taken=2, rejected=1, repeated=1)
+    assert house.read("Patient", "p1")["gender"] == "female"
+    assert house.take(path).totals == Counts(unchanged=2, rejected=1, repeated=1)
+    assert house.read("Patient", "p1")["meta"]["versionId"] == "1"
+    entries = [{"resource": patient("b1", active=active)} for active in (True, False)]
+    collection: dict[str, Any] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    (inbox / "b.json").write_text(json.dumps(collection), encoding="utf-8")
+    assert house.take(inbox / "b.json").totals == Counts(taken=1, repeated=1)
+    collection["entry"].insert(0, {"resource": patient("long", name=[{"text": "x" * 600_000}] * 2)})
+    (inbox / "b.json").write_text(json.dumps(collection), encoding="utf-8")
+    long = replace(house.settings, import_bundle_limit_bytes=1 << 20)
+    assert house.take(inbox / "b.json", settings=long).totals == Counts(taken=1, unchanged=1, repeated=1)
+    assert house.read("Patient", "b1")["active"] is False
+
+
+@pytest.mark.parametrize("form", ["ndjson", "bundle", "transaction"])
+def test_on_request_what_breaks_an_invariant_is_kept_with_its_place(
+    lite: House, inbox: Path, form: str
+) -> None:
+    wrong = patient(
+        "p1", contact=[{"gender": "male"}]
+    )  # pat-1: a contact has a name, telecom, address or organization
+    right = patient("p2")
+    if form == "ndjson":
+        path = ndjson(inbox / "a.ndjson", wrong, right)
+    else:
+        kind = "transaction" if form == "transaction" else "collection"
+        entries = [
+            {"resource": each, "request": {"method": "PUT", "url": f"Patient/{each['id']}"}}
+            for each in (wrong, right)
+        ]
+        path = inbox / "a.json"
+        path.write_text(
+            json.dumps({"resourceType": "Bundle", "type": kind, "entry": entries}), encoding="utf-8"
+        )
+    files = Files(lite.settings)
+    sink = RecordSink(lite.records, ACTOR, invariants=True)
+    importer = Importer(sink, lite.settings, language="zh")
+    report = importer.run(files, list(plan(files, [path], lite.settings)))
+    taken = 0 if form == "transaction" else 1
+    assert (report.totals.taken, report.totals.rejected) == (taken, 2 - taken)
+    (reject,) = rejects(report)
+    reason = reject["reason"][0]
+    assert "contact[0]" in reason["expression"]
+    assert any("一" <= character <= "鿿" for character in reason["text"])
+    assert lite.take(path).totals.rejected == 0
+
+
+def test_a_broken_line_is_called_a_line(lite: House, inbox: Path) -> None:
+    report = lite.take(ndjson(inbox / "a.ndjson", patient("p1"), b'{"resourceType":"Patient","id":'))
+    assert rejects(report)[0]["reason"][0]["text"].startswith("The line is not valid JSON: look at column ")
 
 
 SOUND = json.dumps(

@@ -160,3 +160,13 @@ def test_a_table_without_a_patient_is_named_and_the_rest_goes_on(lite: House, in
     report = lite.take(inbox)
     assert report.totals == Counts(taken=1, rejected=1)
     assert "whose" in report.files[0].problem.say("en")  # type: ignore[union-attr]
+
+
+def test_sentences_name_the_column_and_quote_the_shortened_number(lite: House, inbox: Path) -> None:
+    (inbox / "1.csv").write_text(FRONT, encoding="utf-8")
+    (inbox / "2.csv").write_text(LABS.replace("A001,张伟,血钾", "A001,王芳,血钾"), encoding="utf-8")
+    (inbox / "3.csv").write_text("病案号,姓名,性别\n1.10105E+17,赵六,男\n", encoding="utf-8")
+    report = lite.take(inbox)
+    told = [reject["reason"][0]["text"] for reject in rejects(report)]
+    assert any(text.startswith("Column 姓名: the patient with this number") for text in told)
+    assert any("(1.10105E+17)" in text for text in told)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from xinglin.ingest.sink import Sink
+    from xinglin.kernel.language import Language
     from xinglin.kernel.settings import Settings
     from xinglin.records.service import Records
     from xinglin.standards.fhir.search.query import Query
@@ -51,8 +52,8 @@ class Backend(Protocol):
     def history(self, resource_type: str, id_: str) -> Iterator[tuple[str, str, bytes]]:
         """``(version, instant, body)``, newest first; the body is empty for a deletion."""
 
-    def sink(self) -> Sink:
-        """Where an import goes."""
+    def sink(self, *, invariants: bool = False) -> Sink:
+        """Where an import goes; with ``invariants`` what breaks one of R4 is rejected (a server always does that)."""
 
     def close(self) -> None:
         """Let go of the record."""
@@ -91,10 +92,19 @@ class Embedded:
         from xinglin.kernel.settings import redacted
         from xinglin.trust import local_system
 
-        self.records = records
+        self._records: Records | None = records
         self.name = redacted(settings.database_url)
         self._settings = settings
         self._actor = local_system()
+
+    @property
+    def records(self) -> Records:
+        """The open record. Raises AppError once it is closed."""
+        if self._records is None:
+            from xinglin.apps.errors import AppError
+
+            raise AppError("apps.record-closed")
+        return self._records
 
     def _query(self, resource_type: str | None, pairs: Pairs) -> Query:
         from xinglin.standards.fhir.search.grammar import parse_query
@@ -121,8 +131,14 @@ class Embedded:
 
             # No server runs here that would do it in the background.
             Follower(self.records.database).catch_up()
-        page = self.records.search(self._actor, self._query(resource_type, pairs))
-        matches = [entry.stored.body for entry in page.entries if entry.mode == "match"]
+        from xinglin.records.rest.shape import cut
+
+        query = self._query(resource_type, pairs)
+        page = self.records.search(self._actor, query)
+        cutter = cut(query.summary, query.elements) or (lambda _, body: body)
+        matches = [
+            cutter(entry.stored.type, entry.stored.body) for entry in page.entries if entry.mode == "match"
+        ]
         included = [entry.stored.body for entry in page.entries if entry.mode == "include"]
         return Batch(matches, included, page.next, page.total)
 
@@ -159,31 +175,57 @@ class Embedded:
             if (cursor := page.next) is None:
                 return
 
-    def sink(self) -> Sink:
+    def sink(self, *, invariants: bool = False) -> Sink:
         """See Backend."""
         from xinglin.ingest.sink import RecordSink
 
-        return RecordSink(self.records, self._actor)
+        return RecordSink(self.records, self._actor, invariants=invariants)
 
     def close(self) -> None:
         """See Backend."""
-        self.records.close()
+        if self._records is not None:
+            self._records.close()
+            self._records = None
 
 
-def open_backend(settings: Settings, *, create: bool = True) -> Backend:
+def open_backend(settings: Settings, *, create: bool = True, language: Language | None = None) -> Backend:
     """The record that ``settings.database`` names: a server for http(s), else a database.
 
+    ``language`` is what a server is asked to answer in, by default that of the settings or the locale.
     ``create`` False: a database file that is not there is an error that says how to make one.
     """
     if settings.database.startswith(("http://", "https://")):
         from xinglin.apps.remote import Remote
 
-        return Remote(settings.database)
+        return Remote(settings.database, language or _language(settings))
     from xinglin.apps.assemble import open_record
 
+    _no_folder(settings)
     if not create:
         _there(settings)
     return Embedded(open_record(settings), settings)
+
+
+def _language(settings: Settings) -> Language:
+    import os
+
+    from xinglin.kernel.language import choose
+
+    if settings.language != "auto":
+        return "zh" if settings.language == "zh" else "en"
+    return choose(
+        next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), None)
+    )
+
+
+def _no_folder(settings: Settings) -> None:
+    from pathlib import Path
+
+    from xinglin.apps.errors import AppError
+
+    url = settings.database_url
+    if url.startswith("sqlite:///") and Path(url.removeprefix("sqlite:///")).is_dir():
+        raise AppError("apps.a-folder", path=url.removeprefix("sqlite:///"))
 
 
 def _there(settings: Settings) -> None:

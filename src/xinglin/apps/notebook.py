@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from xinglin.kernel.settings import Settings
 
 SHOWN_ROWS = 10
+_PARTS = ("unit", "start", "end", "lastUpdated", "versionId")
 
 
 class Resource(dict[str, Any]):
@@ -40,10 +41,10 @@ class Resource(dict[str, Any]):
         return f"{self['resourceType']}/{self['id']}"
 
     @property
-    def version(self) -> str | None:
+    def version(self) -> int | None:
         """The number of this version, None where it was never stored."""
-        version: str | None = self.get("meta", {}).get("versionId")
-        return version
+        version = str(self.get("meta", {}).get("versionId", ""))
+        return int(version) if version.isascii() and version.isdigit() else None
 
     def text(self, element: str) -> str:
         """The short form of an element, as a person would write it; empty where there is none."""
@@ -65,7 +66,7 @@ class Resource(dict[str, Any]):
 class Version:
     """One version of a resource: its number, when it was written (ISO 8601), and itself, None where it was deleted."""
 
-    number: str
+    number: int
     at: str
     resource: Resource | None
 
@@ -126,8 +127,10 @@ class Search:
 
     def to_frame(self, columns: Iterable[str] | None = None, limit: int | None = None) -> pandas.DataFrame:
         """The matches as a pandas DataFrame, a row each; ``columns`` default to all that are filled.
+        An element that no match fills is an empty column.
 
-        Decimals stay Decimal; use ``frame["value"].astype(float)`` to calculate. Raises AppError without pandas.
+        Decimals stay Decimal; use ``frame["value"].astype(float)`` to calculate. Raises AppError without
+        pandas, and for a column that is no element of the resource.
         """
         try:
             import pandas
@@ -138,7 +141,10 @@ class Search:
             if limit is not None and len(rows) >= limit:
                 break
             rows.append(flat(resource))
-        return pandas.DataFrame(rows, columns=list(columns) if columns is not None else None)
+        wanted = None if columns is None else list(columns)
+        if wanted is not None:
+            _check_columns(wanted, self._type, rows)
+        return pandas.DataFrame(rows, columns=wanted)
 
     def _repr_html_(self) -> str:
         shown = []
@@ -162,6 +168,21 @@ class Search:
         return f"<Search {self._type or ''}?{question} at {self._backend.name}>"
 
 
+def _check_columns(wanted: list[str], resource_type: str | None, rows: list[dict[str, Any]]) -> None:
+    from xinglin.kernel.settings import nearest
+    from xinglin.standards.fhir.r4.elements import ELEMENTS
+
+    filled = {column for row in rows for column in row}
+    types = [resource_type] if resource_type in ELEMENTS else list(ELEMENTS)
+    elements = {name for kind in types if kind for name in ELEMENTS[kind]}
+    for column in wanted:
+        name, dot, part = column.partition(".")
+        if column in filled or (name in elements and (not dot or part in _PARTS)):
+            continue
+        like = nearest(column, sorted(filled | elements)) or "id"
+        raise AppError("apps.no-column", name=column, like=like)
+
+
 class Record:
     """An open record, in this process or on a server. Close it, or use it in a ``with``."""
 
@@ -181,7 +202,7 @@ class Record:
                 pairs.append((name, str(one).lower() if isinstance(one, bool) else str(one)))
         return Search(self._backend, resource_type, pairs)
 
-    def read(self, reference: str, version: str | int | None = None) -> Resource:
+    def read(self, reference: str, version: int | None = None) -> Resource:
         """The resource at ``Type/id``; a past ``version`` where that is given. Raises XinglinError."""
         kind, id_ = _parts(reference)
         return Resource(loads(self._backend.read(kind, id_, None if version is None else str(version))))
@@ -211,21 +232,32 @@ class Record:
     def history(self, reference: str) -> list[Version]:
         """All versions of the resource at ``Type/id``, newest first."""
         return [
-            Version(number, at, Resource(loads(body)) if body else None)
+            Version(int(number), at, Resource(loads(body)) if body else None)
             for number, at, body in self._backend.history(*_parts(reference))
         ]
 
     def import_(
-        self, *paths: str | Path, mapping: str | Path | Iterable[str | Path] = (), yes: bool = False
+        self,
+        *paths: str | Path,
+        mapping: str | Path | Iterable[str | Path] = (),
+        yes: bool = False,
+        invariants: bool = False,
     ) -> Report:
         """Import files and folders; see the command ``xinglin import``.
 
-        Tables need a ``mapping`` file, or ``yes=True`` to take them by the mapping that is proposed.
+        Tables need a ``mapping`` file, or ``yes=True`` to take them by the mapping that is proposed. With
+        ``invariants`` what breaks an invariant of R4 is rejected. Raises XinglinError where the record fails (disk full,
+        server gone); ``error.report`` is then the report of what was taken before.
         """
         from xinglin.apps.importing import import_paths, read_mappings
 
         mappings = read_mappings([mapping] if isinstance(mapping, (str, Path)) else mapping)
-        return import_paths(self._backend.sink(), self._settings, paths, mappings=mappings, yes=yes)
+        sink = self._backend.sink(invariants=invariants)
+        report = import_paths(sink, self._settings, paths, mappings=mappings, yes=yes)
+        if report.error is not None:
+            report.error.report = report  # type: ignore[attr-defined]
+            raise report.error
+        return report
 
     def close(self) -> None:
         """Let go of the record."""

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import msgspec
 
 from xinglin.apps.backend import Batch, Pairs, chunks, loads
-from xinglin.apps.errors import RemoteError
+from xinglin.apps.errors import AppError, RemoteError
 from xinglin.ingest.sink import Name, Sink
 from xinglin.records.loader import Progress, Rejected
 
@@ -24,7 +24,9 @@ _BATCH = 100  # resources of one batch of an import
 class Remote:
     """The record behind ``url``: a server's address, with or without its ``/fhir``."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, language: str = "en") -> None:
+        self._language = language
+        self._open = True
         base = url.rstrip("/")
         self.base = base if urlsplit(base).path not in ("", "/") else f"{base}/fhir"
         self.name = self.base
@@ -33,7 +35,14 @@ class Remote:
         self, method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers of an exchange. Raises RemoteError with what the server says is wrong."""
-        asked = {"Accept": _JSON, **({"Content-Type": _JSON} if body is not None else {}), **(headers or {})}
+        if not self._open:
+            raise AppError("apps.record-closed")
+        asked = {
+            "Accept": _JSON,
+            "Accept-Language": self._language,
+            **({"Content-Type": _JSON} if body is not None else {}),
+            **(headers or {}),
+        }
         request = Request(url, data=body, headers=asked, method=method)  # noqa: S310 http and https only
         try:
             with urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
@@ -89,12 +98,13 @@ class Remote:
                 yield version, entry.response.lastModified or "", resource
             url = next((link.url for link in bundle.link if link.relation == "next"), None)
 
-    def sink(self) -> Sink:
+    def sink(self, *, invariants: bool = False) -> Sink:
         """See Backend."""
         return RemoteSink(self)
 
     def close(self) -> None:
         """See Backend."""
+        self._open = False
 
 
 class RemoteSink:
@@ -102,6 +112,7 @@ class RemoteSink:
 
     def __init__(self, remote: Remote) -> None:
         self.database = remote.base
+        self.invariants = True  # a server checks them on every write
         self._remote = remote
 
     def load(self, lines: Iterable[bytes], *, line: int = 1, offset: int = 0) -> Iterator[Progress]:

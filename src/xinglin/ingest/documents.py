@@ -237,7 +237,10 @@ def _elsewhere(body: bytes, places: dict[str, str]) -> bytes:
     from xinglin.standards.fhir.edit import replace_references
     from xinglin.standards.fhir.parse import minify
 
-    return replace_references(minify(body), places)
+    try:
+        return replace_references(minify(body), places)
+    except UnicodeDecodeError:  # no UTF-8: the check that follows says so, and where
+        return body
 
 
 def _text(written: bytes) -> str:

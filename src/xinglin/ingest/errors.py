@@ -5,7 +5,8 @@ IngestError
  ├─ MappingError   a mapping file is broken, or names a column or a place that is not there
  └─ RowError       a row, cell or line cannot become a resource; it is kept beside its reason
 
-Messages name columns, files, lines and bounds; never what a cell holds, which stays in the rejects file.
+Messages name columns, files, lines and bounds; never what a cell holds, which stays in the rejects file
+(but for a number that a spreadsheet has shortened: it says nothing any more).
 """
 
 from __future__ import annotations

@@ -18,16 +18,17 @@ from typing import BinaryIO
 from xinglin.ingest import bundles
 from xinglin.ingest.documents import Entry, read_document, scan
 from xinglin.ingest.errors import RowError, SourceError
+from xinglin.ingest.lines import bounded, rows_of, unbelievable
 from xinglin.ingest.mapping import Mapping
 from xinglin.ingest.people import People
 from xinglin.ingest.plan import Planned, Table, sheets, zone_of
 from xinglin.ingest.rejects import Keeper, mapping_in, mended
+from xinglin.ingest.repeats import Repeats, name_of, superseded
 from xinglin.ingest.report import Counts, FileReport, Reason, Report, reasons
 from xinglin.ingest.resume import Bookmark, Mark
 from xinglin.ingest.rows import convert
-from xinglin.ingest.sink import Sink
+from xinglin.ingest.sink import Sink, check
 from xinglin.ingest.sources import Files, Source
-from xinglin.ingest.tables import Line, by_header
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language
 from xinglin.kernel.settings import Settings
@@ -110,6 +111,7 @@ class Importer:
         except XinglinError as error:  # the sink itself: disk full, connection lost
             self._report.interrupted = True
             self._report.failure = Reason(error.key, dict(error.values))
+            self._report.error = error
         self._report.elapsed_s = time.monotonic() - start
         return self._report
 
@@ -167,11 +169,12 @@ class Importer:
 
     def _lines(self, stream: BinaryIO, source: Source, file: FileReport, keeper: Keeper) -> None:
         bookmark = Bookmark.of(self._settings.data_folder / "imports", source, self._sink.database)
+        repeats = self._repeats(stream, source, file)
         mark = bookmark.read()
         if mark is not None:
             file.resumed_line = mark.line
-            for name, (taken, updated, unchanged, rejected) in mark.types.items():
-                file.of(name).add(Counts(taken, updated, unchanged, rejected))
+            for name, counts in mark.types.items():
+                file.of(name).add(Counts(*counts))
             if mark.rejects:
                 keeper.reopen(Path(mark.rejects), mark.rejects_bytes)
             stream.seek(mark.offset)
@@ -182,10 +185,13 @@ class Importer:
 
         def lines() -> Iterator[bytes]:
             number = mark.line
-            for line in _bounded(stream, longest):
+            for line in bounded(stream, longest):
                 if b"Bundle" in line[:64] and _BUNDLE_LINE.match(line):
                     self._bundle_line(line, number, file, keeper)
                     yield b" " * (len(line) - 1) + b"\n"  # passed over, and counted
+                elif (name := name_of(line)) and repeats.superseded(number, *name):
+                    file.of(name[0]).repeated += 1
+                    yield b" " * (len(line) - 1) + b"\n"
                 else:
                     yield line
                 number += 1
@@ -194,7 +200,7 @@ class Importer:
             self._count(progress, file)
             for reject in progress.rejected:
                 file.of(_type_of(reject.body)).rejected += 1
-                keeper.keep(reject.line, reasons(reject.error), body=reject.body)
+                keeper.keep(reject.line, _of_line(reject.error), body=reject.body)
             kept = keeper.flush()
             bookmark.write(
                 Mark(
@@ -207,6 +213,24 @@ class Importer:
             )
             self._tick(file, progress.offset)
         bookmark.done()
+
+    def _repeats(self, stream: BinaryIO, source: Source, file: FileReport) -> Repeats:
+        """Where each id stands last, and the stream at its beginning again."""
+        repeats = Repeats(source.size, self._sound)
+        for number, line in enumerate(bounded(stream, self._settings.body_limit_bytes), 1):
+            body = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if name := name_of(body):
+                repeats.see(number, *name, body)
+            self._tick(file, 0)
+        stream.seek(0)
+        return repeats
+
+    def _sound(self, body: bytes) -> bool:
+        try:
+            check(body, invariants=self._sink.invariants)
+        except Exception:  # whatever is wrong with it is told when its turn comes
+            return False
+        return True
 
     def _bundle_line(self, line: bytes, number: int, file: FileReport, keeper: Keeper) -> None:
         try:
@@ -236,18 +260,22 @@ class Importer:
     def _long_document(self, stream: BinaryIO, source: Source, file: FileReport, keeper: Keeper) -> None:
         longest, most = self._settings.body_limit_bytes * 2, self._settings.import_bundle_limit_bytes
         places: dict[str, str] = {}
-        if b"urn:" in stream.read(1 << 18):  # entries may refer to later ones, whose type is not known before
-            stream.seek(0)
-            for _, entry in scan(stream, source.name, longest, most):
-                if entry.full_url and entry.full_url.startswith("urn:") and entry.type and entry.id:
-                    places[entry.full_url] = f"{entry.type}/{entry.id}"
-                self._tick(file, 0)
+        repeats = Repeats(source.size, self._sound)
+        for number, (_, entry) in enumerate(scan(stream, source.name, longest, most), 1):
+            if entry.full_url and entry.full_url.startswith("urn:") and entry.type and entry.id:
+                places[entry.full_url] = f"{entry.type}/{entry.id}"  # others may refer to it before it comes
+            if not (entry.problem or entry.match or entry.delete):
+                repeats.see(number, entry.type, entry.id, entry.resource)
+            self._tick(file, 0)
         stream.seek(0)
 
         def items() -> Iterator[Item]:
             window: list[Entry] = []
-            for kind, entry in scan(stream, source.name, longest, most):
+            for number, (kind, entry) in enumerate(scan(stream, source.name, longest, most), 1):
                 file.kind = kind
+                if not (entry.problem or entry.match) and repeats.superseded(number, entry.type, entry.id):
+                    file.of(entry.type).repeated += 1
+                    continue
                 window.append(entry)
                 if len(window) >= self._settings.import_batch:
                     yield from self._items(window, file, keeper, places)
@@ -269,7 +297,11 @@ class Importer:
     ) -> bool:
         """Take the entries of a document; False where a transaction refers to what may still come."""
         if kind != "transaction":
-            self._load(self._items(entries, file, keeper), file, keeper)
+            gone = superseded(entries, self._sound)
+            for at in gone:
+                file.of(entries[at].type).repeated += 1
+            kept = [entry for at, entry in enumerate(entries) if at not in gone]
+            self._load(self._items(kept, file, keeper), file, keeper)
             return True
         done = bundles.take_transaction(self._sink, entries, last=last)
         if done is None:
@@ -313,8 +345,9 @@ class Importer:
                 )
                 continue
             keeper = self._keeper(keepers, planned.source, table.mapping)
-            people = People(self._sink, corrects=set(table.mapping.groups) <= {"patient"})
-            rows = _cells(lines, table)
+            corrects = set(table.mapping.groups) <= {"patient"}
+            people = People(self._sink, corrects=corrects, columns=_columns(table.mapping))
+            rows = rows_of(lines, table)
             self._load(self._row_items(rows, table.mapping, people, file, keeper), file, keeper, stream)
 
     def _no_mapping(self, name: str, table: Table) -> SourceError:
@@ -332,7 +365,7 @@ class Importer:
         zone = zone_of(self._settings)
         about = _TYPE_OF_GROUP[mapping.groups[-1]]
         for number, cells, problem in rows:
-            problem = problem or _unbelievable(cells, mapping)
+            problem = problem or unbelievable(cells, mapping)
             problems: list[RowError] = [problem] if problem else []
             bodies: list[bytes] = []
             if not problems:
@@ -358,7 +391,7 @@ class Importer:
         mapping = mapping_in(stream, source.name)
         keeper = self._keeper(keepers, source, mapping)
         corrects = mapping is not None and set(mapping.groups) <= {"patient"}
-        people = People(self._sink, corrects=corrects)
+        people = People(self._sink, corrects=corrects, columns=_columns(mapping) if mapping else {})
 
         def items() -> Iterator[Item]:
             for one in mended(stream):
@@ -425,46 +458,29 @@ _NOT_TAKEN = frozenset(["empty", "xml", "hl7v2", "dicom", "unknown", "zip", "gzi
 _SKIPPED = frozenset(["ingest.kind-empty", "ingest.kind-unknown"])
 
 
-def _cells(lines: Iterable[Line], table: Table) -> Iterator[tuple[int, dict[str, str], RowError | None]]:
-    """The rows below the header by number, with their cells by header, and what is wrong with a row's form."""
-    before = table.sample[0].number if table.sample else 1 << 60
-    for line in lines:
-        if line.number < before or line.blank:
-            continue
-        try:
-            yield line.number, by_header(table.headers, line), None
-        except RowError as problem:
-            loose = dict(zip(table.headers, line.cells, strict=False))
-            extra = line.cells[len(table.headers) :]
-            yield line.number, loose | {f"+{at}": cell for at, cell in enumerate(extra, 1)}, problem
+def _columns(mapping: Mapping) -> dict[str, str]:
+    """The headers of the columns that tell a patient's sex, birth date and name, by the FHIRPath of the element."""
+    places = {
+        "Patient.gender": ("gender", "resident_id"),
+        "Patient.birthDate": ("birth_date", "resident_id"),
+        "Patient.name": ("name", "family", "given"),
+    }
+    return {
+        path: next((header for one in ones if (header := mapping.header(f"patient.{one}"))), "–")
+        for path, ones in places.items()
+    }
 
 
-def _unbelievable(cells: dict[str, str], mapping: Mapping) -> RowError | None:
-    """What is wrong with a row as a whole: cells too many or too few (also in a reject not yet mended), or characters
-    that were lost."""
-    if mapping.columns.keys() - cells.keys() or any(re.fullmatch(r"\+\d+", header) for header in cells):
-        return RowError("ingest.row-length", found=len(cells), right=len(mapping.columns))
-    if any("\ufffd" in cell for cell in cells.values()):
-        return RowError("ingest.row-encoding", encoding="UTF-8")
-    return None
+def _of_line(error: XinglinError) -> list[Reason]:
+    """The reasons of a line: what is no JSON has its place told by the column, for its line in the file stands beside."""
+    return [
+        Reason("ingest.line-not-json", {"column": reason.values["column"]})
+        if reason.key == "standards.fhir-not-json"
+        else reason
+        for reason in reasons(error)
+    ]
 
 
 def _type_of(body: bytes) -> str:
     found = _TYPE.search(body)
     return found[1].decode() if found else "?"
-
-
-def _bounded(stream: BinaryIO, longest: int) -> Iterator[bytes]:
-    """The lines of a stream; of one longer than the bound, as much as shows that it is, and then as many blank lines.
-
-    What is passed over still counts in bytes, so that offsets stay right.
-    """
-    while line := stream.readline(longest + 2):
-        if len(line) <= longest + 1 or line.endswith(b"\n"):
-            yield line
-            continue
-        yield line
-        while rest := stream.readline(1 << 20):
-            yield b" " * (len(rest))
-            if rest.endswith(b"\n"):
-                break

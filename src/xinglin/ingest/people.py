@@ -28,9 +28,13 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class People:
-    """Patients and encounters of one table on their way into a sink."""
+    """Patients and encounters of one table on their way into a sink.
 
-    def __init__(self, sink: Sink, *, corrects: bool) -> None:
+    ``columns``: the headers of the table's columns by FHIRPath, for the sentences.
+    """
+
+    def __init__(self, sink: Sink, *, corrects: bool, columns: dict[str, str] | None = None) -> None:
+        self._columns = columns or {}
         self._sink = sink
         self._corrects = corrects
         self._ids: dict[Identifier, str] = {}
@@ -83,11 +87,11 @@ class People:
         known = self._known[key]
         if kind == "Patient":
             if self._corrects:
-                _agree(self._stated.setdefault(id_, said), said, "ingest.row-contradicts")
+                _agree(self._stated.setdefault(id_, said), said, "ingest.row-contradicts", self._columns)
                 if len(self._stated) > REMEMBERED:
                     self._stated.clear()
             elif known is not None:
-                _agree(known, said, "ingest.row-other-patient")
+                _agree(known, said, "ingest.row-other-patient", self._columns)
         joined = merged(known, said, corrects=self._corrects or kind == "Encounter")
         if joined == known and not first:
             return None
@@ -164,16 +168,16 @@ def merged(known: Resource | None, said: Resource, *, corrects: bool) -> Resourc
     return joined
 
 
-def _agree(known: Resource, said: Resource, key: str) -> None:
+def _agree(known: Resource, said: Resource, key: str, columns: dict[str, str]) -> None:
     """Raises RowError where name, sex or birth date of two Patients contradict each other."""
     sexes = [one.get("gender") for one in (known, said)]
     if set(sexes) == {"male", "female"}:
-        raise RowError(key, expression="Patient.gender")
+        raise RowError(key, expression="Patient.gender", column=columns.get("Patient.gender", "–"))
     births = [str(one.get("birthDate") or "") for one in (known, said)]
     if all(births) and not (births[0].startswith(births[1]) or births[1].startswith(births[0])):
-        raise RowError(key, expression="Patient.birthDate")
+        raise RowError(key, expression="Patient.birthDate", column=columns.get("Patient.birthDate", "–"))
     if not _same_name(known, said):
-        raise RowError(key, expression="Patient.name")
+        raise RowError(key, expression="Patient.name", column=columns.get("Patient.name", "–"))
 
 
 def _same_name(known: Resource, said: Resource) -> bool:

@@ -11,12 +11,16 @@ from xinglin.kernel.language import Language, say
 
 @dataclass(slots=True)
 class Counts:
-    """Resources taken (new), updated, unchanged, and rejected lines, rows or entries."""
+    """Resources taken (new), updated, unchanged, and rejected lines, rows or entries.
+
+    ``repeated``: left out, since the same id stands again later in the same source.
+    """
 
     taken: int = 0
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    repeated: int = 0
 
     def add(self, other: Counts) -> None:
         """Add ``other`` to these."""
@@ -24,6 +28,7 @@ class Counts:
         self.updated += other.updated
         self.unchanged += other.unchanged
         self.rejected += other.rejected
+        self.repeated += other.repeated
 
     def as_dict(self) -> dict[str, int]:
         """As plain numbers."""
@@ -32,6 +37,7 @@ class Counts:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "rejected": self.rejected,
+            "repeated": self.repeated,
         }
 
 
@@ -106,13 +112,15 @@ class FileReport:
 class Report:
     """All files of one import, in the order they were taken, and how long it took.
 
-    ``interrupted`` it ended before its end, by the person or by ``failure``; the same import again goes on.
+    ``interrupted`` it ended before its end, by the person or by ``failure`` (``error`` is that failure itself); the same
+    import again goes on.
     """
 
     files: list[FileReport] = field(default_factory=list)
     elapsed_s: float = 0.0
     interrupted: bool = False
     failure: Reason | None = None
+    error: XinglinError | None = field(default=None, compare=False, repr=False)
 
     @property
     def totals(self) -> Counts:
@@ -129,6 +137,16 @@ class Report:
         return dict(sorted(sums.items()))
 
     @property
+    def skipped(self) -> int:
+        """How many files are of no kind that holds records."""
+        return sum(file.skipped for file in self.files)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there are files, and none holds anything that is imported."""
+        return bool(self.files) and all(file.skipped for file in self.files)
+
+    @property
     def rejects(self) -> list[str]:
         """The files that keep what was rejected."""
         return [file.rejects for file in self.files if file.rejects]
@@ -137,6 +155,7 @@ class Report:
         """As JSON: the totals, by type, and each file."""
         return {
             **self.totals.as_dict(),
+            "skipped": self.skipped,
             "types": {name: counts.as_dict() for name, counts in self.types.items()},
             "files": [file.as_dict(language) for file in self.files],
             "rejects": self.rejects,
@@ -147,10 +166,11 @@ class Report:
 
     def as_rows(self, language: Language = "en") -> list[list[str]]:
         """As a table: a header row, a row for each type, and their sum."""
-        names = ("type", "taken", "updated", "unchanged", "rejected")
+        names = ["type", "taken", "updated", "unchanged", "rejected"]
+        names += ["repeated"] if self.totals.repeated else []
         rows = [[say(f"ingest.report-{name}", language) for name in names]]
         sums = [*self.types.items(), (say("ingest.report-all", language), self.totals)]
-        rows += [[name, *(f"{number:,}" for number in counts.as_dict().values())] for name, counts in sums]
+        rows += [[name, *(f"{counts.as_dict()[each]:,}" for each in names[1:])] for name, counts in sums]
         return rows
 
     def _repr_html_(self) -> str:

@@ -190,7 +190,7 @@ def number(text: str, column: str = "") -> str:
     """
     written = plain(text)
     if re.fullmatch(r"\d(?:\.\d+)?[Ee]\+\d+", written):
-        raise RowError("ingest.cell-number-lost", column=column)
+        raise RowError("ingest.cell-number-lost", column=column, cell=text.strip())
     return written[:-2] if written.endswith(".0") and written[:-2].isdigit() else written
 
 

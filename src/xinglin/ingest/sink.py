@@ -21,6 +21,9 @@ class Sink(Protocol):
     database: str
     """What tells one sink from another, so that an import into one is not resumed in the next."""
 
+    invariants: bool
+    """Whether what breaks an invariant of R4 is rejected."""
+
     def load(self, lines: Iterable[bytes], *, line: int = 1, offset: int = 0) -> Iterator[Progress]:
         """Take each line that can be taken; a Progress after each transaction. See `records.loader.Loader`."""
 
@@ -35,9 +38,10 @@ class Sink(Protocol):
 
 
 class RecordSink:
-    """An open record."""
+    """An open record. ``invariants``: what breaks an invariant of R4 of severity error is rejected (tier 2)."""
 
-    def __init__(self, records: Records, actor: Actor) -> None:
+    def __init__(self, records: Records, actor: Actor, *, invariants: bool = False) -> None:
+        self.invariants = invariants
         self.database = records.settings.database_url
         self._records = records
         self._actor = actor
@@ -45,16 +49,19 @@ class RecordSink:
     def load(self, lines: Iterable[bytes], *, line: int = 1, offset: int = 0) -> Iterator[Progress]:
         """See Sink."""
         batch = self._records.settings.import_batch
-        return iter(self._records.load(self._actor, lines, line=line, offset=offset, batch=batch))
+        options = {"line": line, "offset": offset, "batch": batch, "tier2": self.invariants}
+        return iter(self._records.load(self._actor, lines, **options))
 
     def together(self, bodies: Sequence[bytes], deletions: Sequence[Name] = ()) -> Progress:
         """See Sink."""
         if not deletions:
-            return self._records.load(self._actor, bodies).together()
+            return self._records.load(self._actor, bodies, tier2=self.invariants).together()
         progress = Progress()
         prepared = []
         for number, body in enumerate(bodies, 1):
             try:
+                if self.invariants:
+                    check(body, invariants=True)
                 prepared.append(self._records.prepare(self._actor, None, body))
             except XinglinError as error:
                 progress.rejected.append(Rejected(number, 0, body, error))
@@ -101,3 +108,15 @@ class RecordSink:
             return self._records.read(self._actor, resource_type, id_).body
         except (NotFound, Gone):
             return None
+
+
+def check(body: bytes, *, invariants: bool) -> None:
+    """Raises Invalid where ``body`` breaks tier 1, or, with ``invariants``, an invariant of severity error."""
+    from xinglin.standards.fhir.errors import Invalid
+    from xinglin.standards.fhir.parse import parse
+    from xinglin.standards.fhir.validate import tier2
+
+    resource = parse(body)
+    findings = tier2(resource) if invariants else []
+    if any(finding.is_error for finding in findings):
+        raise Invalid(findings)

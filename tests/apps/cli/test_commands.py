@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from xinglin.apps.cli.grammar import COMMANDS
+from xinglin.apps.cli.serving import named
 
 XINGLIN = str(Path(sys.executable).parent / "xinglin")
 PATIENTS = "姓名,性别,出生日期,病案号\n张伟,男,1949-12-31,A001\n李娜,X,1960-01-02,A002\n"
@@ -222,7 +223,7 @@ def test_searches_are_printed_as_table_json_ndjson_and_csv(shell: Shell) -> None
     assert [
         p["gender"] for p in json.loads(shell.run("search", "Patient?_sort=birthdate", "--json").stdout)
     ] == ["male", "female"]
-    lines = shell.run("search", "Patient?_count=1", "--format", "ndjson").stdout.splitlines()
+    lines = shell.run("search", "Patient", "--page-size", "1", "--format", "ndjson").stdout.splitlines()
     assert len([json.loads(line) for line in lines]) == 2
     assert len(shell.run("search", "Patient", "--format", "ndjson", "--limit", "1").stdout.splitlines()) == 1
     assert shell.run("search", "Patient", "--format", "csv").stdout.splitlines()[0].startswith("id,")
@@ -280,7 +281,7 @@ def test_the_demonstration_hospital_is_made_once_served_and_searched_from_elsewh
     try:
         assert server.stdout is not None
         told = json.loads(server.stdout.readline())
-        assert told["address"] == f"http://127.0.0.1:{port}"
+        assert told["address"] == f"http://localhost:{port}"
         with urlopen(f"{told['address']}/fhir/Patient/p1") as answer:
             assert json.load(answer)["resourceType"] == "Patient"
         for database in (told["address"], told["fhir"], "demo"):
@@ -314,7 +315,7 @@ def test_an_unreadable_file_and_a_full_folder_of_nothing_are_told(shell: Shell) 
     done = shell.run("import", "inbox")
     assert "Files: 0" in done.stdout
     shell.write("inbox/readme.md", "Read me, please.\n")
-    assert "readme.md" in shell.run("import", "inbox").stdout
+    assert "readme.md" in shell.run("import", "inbox", code=1).stdout
 
 
 def test_output_into_a_closed_pipe_is_no_error(shell: Shell) -> None:
@@ -344,6 +345,43 @@ def test_the_demonstration_hospital_is_never_mixed_with_a_record(shell: Shell) -
 
 
 @pytest.mark.slow
+def test_result_parameters_of_a_search_are_honoured(shell: Shell) -> None:
+    shell.run("import", str(shell.write("a.csv", PATIENTS.replace("X", "女"))), "--yes")
+    assert shell.run("search", "Patient?_summary=count").stdout == "2\n"
+    assert shell.run("search", "Patient?_count=0").stdout == "2\n"
+    done = shell.run("search", "Patient?_total=accurate&_count=1", "--format", "ndjson")
+    assert len(done.stdout.splitlines()) == 1
+    assert "2 in all" in done.stderr
+    assert "2 in all" in shell.run("search", "Patient?_total=accurate").stderr
+    (one,) = json.loads(shell.run("search", "Patient?_elements=gender&_count=1", "--json").stdout)
+    assert "birthDate" not in one
+    shell.run("search", "Patient?_summary=count&_sort=nonsense", code=1)
+    head = shell.run("search", "?_lastUpdated=gt2000").stdout.splitlines()[0].split()
+    assert head.count("type") == 1
+
+
+def test_an_import_of_nothing_that_is_known_says_so(shell: Shell) -> None:
+    path = str(shell.write("readme.txt", "Just words.\n"))
+    assert "None of this" in shell.run("import", path, code=1).stderr
+    assert json.loads(shell.run("import", path, "--json", code=1).stdout)["skipped"] == 1
+
+
+def test_invariants_are_checked_on_request(shell: Shell) -> None:
+    path = str(
+        shell.write("a.ndjson", '{"resourceType":"Patient","id":"p1","contact":[{"gender":"male"}]}\n')
+    )
+    assert json.loads(shell.run("import", path, "--invariants", "--json", code=3).stdout)["rejected"] == 1
+    assert json.loads(shell.run("import", path, "--json").stdout)["taken"] == 1
+
+
+def test_localhost_is_named_only_where_it_leads_here() -> None:
+    with socket.socket() as ours:
+        ours.bind(("127.0.0.1", 0))
+        port = ours.getsockname()[1]
+        assert named(f"http://127.0.0.1:{port}") == f"http://localhost:{port}"
+        assert named(f"http://127.0.0.2:{port}") == f"http://127.0.0.2:{port}"
+
+
 def test_a_killed_import_is_gone_on_with(shell: Shell) -> None:
     path = shell.home / "a.ndjson"
     name = "x" * 1500

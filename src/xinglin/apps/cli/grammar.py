@@ -86,6 +86,7 @@ COMMANDS: dict[str, Command] = {
                 Option("save-mapping", "FILE"),
                 Option("yes", short="-y"),
                 Option("preview"),
+                Option("invariants"),
             ),
             examples=("xinglin import exports/", "xinglin import labs.csv --mapping labs.toml"),
         ),
@@ -102,8 +103,8 @@ COMMANDS: dict[str, Command] = {
         Command(
             "doctor",
             "checking",
-            examples=("xinglin doctor", "xinglin doctor --database postgresql://db/xinglin"),
             options=(Option("adopt-time-zone"),),
+            examples=("xinglin doctor", "xinglin doctor --database postgresql://db/xinglin"),
         ),
         Command("config", "configuring", argument="[show]", examples=("xinglin config show",)),
     )

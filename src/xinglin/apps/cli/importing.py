@@ -142,7 +142,7 @@ def _save(asked: Asked, plans: list[Planned], language: Language) -> None:
 
 
 def _import(asked: Asked, files: Files, plans: list[Planned], settings: Settings, language: Language) -> int:
-    backend = open_backend(settings)
+    backend = open_backend(settings, language=language)
     if isinstance(backend, Embedded) and (zone := backend.records.zone()) != settings.time_zone:
         told = say("apps.time-zone-differs", language, zone=zone, setting=settings.time_zone)
         print(told, file=sys.stderr)
@@ -163,7 +163,8 @@ def _import(asked: Asked, files: Files, plans: list[Planned], settings: Settings
         bar.show(share if known else None, text)
 
     try:
-        report = Importer(backend.sink(), settings, language=language, ticks=ticks).run(files, plans)
+        sink = backend.sink(invariants=asked.options["invariants"])
+        report = Importer(sink, settings, language=language, ticks=ticks).run(files, plans)
     finally:
         bar.close()
         backend.close()
@@ -173,6 +174,9 @@ def _import(asked: Asked, files: Files, plans: list[Planned], settings: Settings
         _print_report(report, backend.name, language)
     if report.interrupted:
         return 130 if report.failure is None else 1
+    if report.nothing:
+        print(say("apps.import-nothing-found", language), file=sys.stderr)
+        return 1
     return REJECTED if report.totals.rejected else 0
 
 

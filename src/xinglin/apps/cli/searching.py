@@ -26,15 +26,20 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
         raise UsageError("apps.cli-format", given=form)
     limit = _limit(asked)
     resource_type, pairs = question(asked.arguments[0])
-    backend = open_backend(loaded.settings, create=False)
+    if limit is None:
+        limit = _counted(pairs)
+    backend = open_backend(loaded.settings, create=False, language=language)
     try:
-        if asked.options["count"]:
+        if asked.options["count"] or ("_summary", "count") in pairs or ("_count", "0") in pairs:
             return _count(backend, resource_type, pairs, as_json=form == "json")
-        found = _found(backend, resource_type, pairs)
+        totals: list[int] = []
+        found = _found(backend, resource_type, pairs, totals)
         if form == "table":
             _table(found, resource_type, limit or SHOWN, language, backend)
         else:
             _stream(found, form, resource_type, limit)
+        if totals:  # beside the matches, which may be piped on
+            print(say("apps.search-total", language, total=f"{totals[0]:,}"), file=sys.stderr)
     finally:
         backend.close()
     return 0
@@ -79,11 +84,22 @@ def _limit(asked: Asked) -> int | None:
     return int(given)
 
 
-def _found(backend: Backend, kind: str | None, pairs: list[tuple[str, str]]) -> Iterator[bytes]:
+def _counted(pairs: list[tuple[str, str]]) -> int | None:
+    """``_count`` of the query: here, where no pages are turned, the most to print."""
+    given = [value for name, value in pairs if name == "_count"]
+    return int(given[0]) if len(given) == 1 and given[0].isascii() and given[0].isdigit() else None
+
+
+def _found(
+    backend: Backend, kind: str | None, pairs: list[tuple[str, str]], totals: list[int]
+) -> Iterator[bytes]:
+    """Matches and what is included, page by page; ``totals`` is given the total where it was asked for."""
     cursor = None
     included: dict[bytes, None] = {}
     while True:
         page = backend.page(kind, pairs, cursor)
+        if page.total is not None and not totals:
+            totals.append(page.total)
         yield from page.matches
         for body in page.included:
             if body not in included:
@@ -95,6 +111,9 @@ def _found(backend: Backend, kind: str | None, pairs: list[tuple[str, str]]) -> 
 
 
 def _count(backend: Backend, kind: str | None, pairs: list[tuple[str, str]], *, as_json: bool) -> int:
+    backend.page(
+        kind, [*pairs, ("_count", "0")] if all(n != "_count" for n, _ in pairs) else pairs, None
+    )  # refuses
     kept = [pair for pair in pairs if pair[0] not in ("_summary", "_count", "_sort", "_total")]
     total = backend.page(kind, [*kept, ("_summary", "count")], None).total
     if as_json:
@@ -114,11 +133,11 @@ def _table(
             more = True
             break
         resource = loads(body)
-        rows.append(({} if kind else {"type": resource["resourceType"]}) | flat(resource))
+        rows.append(flat(resource) | ({} if kind else {"type": resource["resourceType"]}))
     if not rows:
         print(say("apps.search-nothing", language, where=backend.name), file=sys.stderr)
         return
-    columns = ([] if kind else ["type"]) + columns_of(kind or "", rows)
+    columns = ([] if kind else ["type"]) + [c for c in columns_of(kind or "", rows) if kind or c != "type"]
     print_table([columns, *([row.get(column) for column in columns] for row in rows)])
     if more:
         print(say("apps.search-more", language, shown=limit), file=sys.stderr)

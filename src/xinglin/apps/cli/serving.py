@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from xinglin.apps.cli.grammar import Asked
 from xinglin.apps.cli.output import Bar, plain_json, print_json
@@ -30,6 +32,7 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
             return 0
 
     def ready(address: str) -> None:
+        address = address if settings.base_url else named(address)
         if as_json:
             told = {"address": address, "fhir": f"{address}/fhir", "database": loaded_name(settings)}
             print(plain_json(told | ({"patients": made} if made is not None else {})), flush=True)
@@ -42,6 +45,29 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
 
     serve(settings=settings, ready=ready)
     return 0
+
+
+def named(address: str) -> str:
+    """``http://127.0.0.1:8080`` as ``http://localhost:8080``, where that name leads here and nowhere else.
+
+    A browser may try another address of ``localhost`` first (::1); what listens there must not be taken for this server.
+    """
+    parts = urlsplit(address)
+    if parts.hostname not in ("127.0.0.1", "::1") or parts.port is None:
+        return address
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo("localhost", parts.port, type=socket.SOCK_STREAM)}
+    except OSError:
+        return address
+    if parts.hostname not in found:
+        return address
+    for other in found - {parts.hostname}:
+        try:
+            socket.create_connection((str(other), parts.port), timeout=0.5).close()
+        except OSError:
+            continue
+        return address
+    return f"http://localhost:{parts.port}"
 
 
 def loaded_name(settings: Settings) -> str:
