@@ -28,12 +28,10 @@ def cpu_s(*command: str) -> float:
     """Median CPU seconds of a command, its children included."""
     taken = []
     for _ in range(REPEATS):
-        before = os.times()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        after = os.times()
-        taken.append(
-            after.children_user + after.children_system - before.children_user - before.children_system
-        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return statistics.median(taken)
 
 
