@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -42,9 +41,6 @@ from xinglin.standards.fhir.search.query import (
 )
 from xinglin.standards.han import fold
 
-UCUM = "http://unitsofmeasure.org"
-INF = Decimal("Infinity")
-TINY = Decimal("1e-12")
 _LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(/_history/[A-Za-z0-9.\-]{1,64})?")
 _CODED = {
     "code",

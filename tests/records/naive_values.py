@@ -5,7 +5,6 @@ It knows nothing of index rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,19 +23,6 @@ from xinglin.standards.han import family_forms, fold, given_forms, name_forms
 UCUM = "http://unitsofmeasure.org"
 INF = Decimal("Infinity")
 TINY = Decimal("1e-12")
-_LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(/_history/[A-Za-z0-9.\-]{1,64})?")
-_CODED = {
-    "code",
-    "Coding",
-    "CodeableConcept",
-    "Identifier",
-    "ContactPoint",
-    "boolean",
-    "string",
-    "id",
-    "uri",
-    "canonical",
-}
 
 
 @dataclass(frozen=True, slots=True)
