@@ -1,14 +1,41 @@
-"""The only place that wires: settings to an open record, a record to the server."""
+"""The only place that wires: settings to an open record, a record and the capabilities to the server and the worker."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from xinglin.kernel.capability import Capability, resolve
 from xinglin.kernel.settings import Settings
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
+    from xinglin.records.site import Site
+
+CAPABILITIES: Final = (
+    "xinglin.records.capability:CAPABILITY",
+    "xinglin.apps.capability:CAPABILITY",
+)
+"""One line a capability, lower floors first; other packages join by the entry-point group ``xinglin.capabilities``."""
+
+
+@cache
+def capabilities() -> tuple[Capability, ...]:
+    """Every capability installed here."""
+    from importlib.metadata import entry_points
+
+    own = [resolve(name) for name in CAPABILITIES]
+    return (*own, *(point.load() for point in entry_points(group="xinglin.capabilities")))
+
+
+def gathered(site: Site, part: str) -> list[Any]:
+    """What the capabilities give as ``part`` (jobs, consumers or routes), all of it, for this site."""
+    found: list[Any] = []
+    for capability in capabilities():
+        if name := getattr(capability, part):
+            found += resolve(name)(site)
+    return found
 
 
 def open_record(settings: Settings | None = None) -> Records:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from xinglin.kernel.capability import FhirOperation, resolve
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language
-from xinglin.kernel.settings import Settings
+from xinglin.records.capability import CAPABILITY
 from xinglin.records.errors import RecordError
 from xinglin.records.rest import reads, writes
 from xinglin.records.rest.conditional import etag, http_date
@@ -28,7 +29,7 @@ from xinglin.standards.fhir.search.query import Compartment
 from xinglin.trust import Actor
 
 if TYPE_CHECKING:
-    from xinglin.records.service import Records
+    from xinglin.records.site import Site
 
 LIGHT_BODY_BYTES = 32 * 1024
 """Up to this size a body is checked on the event loop: about 2 ms."""
@@ -41,8 +42,10 @@ _READING = ("GET", "HEAD")
 class Api:
     """Answers requests for one record."""
 
-    def __init__(self, records: Records, settings: Settings) -> None:
-        self.edge = Edge(records, settings)
+    def __init__(self, site: Site, operations: Sequence[FhirOperation] = CAPABILITY.operations) -> None:
+        records = site.records
+        self.edge = Edge(site)
+        self._operations = {operation.name: operation for operation in operations}
         self._records = records
         # Another process's database is waited for in a thread: the event loop goes on.
         self._near = records.database.dialect == "sqlite"
@@ -129,7 +132,9 @@ class Api:
             _only(request, *_READING)
             from xinglin.records.rest.capability import statement
 
-            return json_answer(request, statement(request.base), headers=[PRIVATE])
+            return json_answer(
+                request, statement(request.base, tuple(self._operations.values())), headers=[PRIVATE]
+            )
         if name == "_history":
             _only(request, *_READING)
             return reads.history(self.edge, request, None, None)
@@ -195,18 +200,13 @@ class Api:
     ) -> Answer:
         return search(self.edge, request, type_, compartment, budget=STEPS_INLINE if inline else None)
 
-    def _operation(self, request: Request, name: str, type_: str | None, id_: str | None) -> Answer:
-        if name == "$validate":
-            from xinglin.records.rest.validate import validate
-
-            _only(request, "POST", "GET")
-            return validate(self.edge, request, type_, id_)
-        if name == "$everything" and type_ == "Patient":
-            from xinglin.records.rest.everything import everything
-
-            _only(request, "GET", "HEAD", "POST")
-            return everything(self.edge, request, id_)
-        raise NoSuchPlace("records.rest-operation", name=name[:64])
+    def _operation(self, request: Request, name: str, type_: str | None, id_: str | None) -> Answer | Pending:
+        operation = self._operations.get(name)
+        if operation is None or not operation.at(type_, id_):
+            raise NoSuchPlace("records.rest-operation", name=name[:64])
+        _only(request, *operation.methods)
+        answer: Answer | Pending = resolve(operation.run)(self.edge, request, type_, id_)
+        return answer
 
 
 _TYPE: Header = (b"content-type", FHIR_JSON)

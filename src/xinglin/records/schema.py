@@ -31,9 +31,14 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from xinglin.kernel.database import Connection, Database, NewerSchema
+from xinglin.jobs import schema as jobs
+from xinglin.kernel.database import Connection, Database, NewerSchema, run_script
+from xinglin.records.bulk import schema as bulk
+from xinglin.records.custom import schema as custom
+from xinglin.records.feed import schema as feed
+from xinglin.records.past import schema as past
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _SQLITE_1: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -180,20 +185,20 @@ CREATE INDEX fulltext_content ON fulltext USING gin (content);
 _LOCK = 0x58494E47  # one process at a time makes or migrates a PostgreSQL schema
 
 
-def _script(connection: Connection, text: str) -> None:
-    for statement in text.split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
-
-
 def _first(connection: Connection) -> None:
-    _script(connection, _SQLITE_1 if connection.dialect == "sqlite" else _POSTGRESQL_1)
+    run_script(connection, _SQLITE_1 if connection.dialect == "sqlite" else _POSTGRESQL_1)
     connection.execute("INSERT INTO tenant (tenant, name, zone) VALUES (1, 'default', 'UTC')")
     for key, value in (("cursor_key", secrets.token_hex(32)), ("fulltext_position", "0")):
         connection.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (key, value))
 
 
-STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_first,)
+def _second(connection: Connection) -> None:
+    """The backbone: queue, feed, time machine, custom parameters, bulk; each with its own tables."""
+    for part in (jobs, feed, past, custom, bulk):
+        part.create(connection)
+
+
+STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _second)
 """Step n leads from schema version n to n + 1. Released steps are never edited: add one, and a fixture database."""
 
 

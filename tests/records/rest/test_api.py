@@ -13,6 +13,7 @@ from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
 from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.service import Records, open_records
+from xinglin.records.site import Site
 from xinglin.trust import local_system
 
 BASE = "http://localhost/fhir"
@@ -31,7 +32,7 @@ def records(database_url: str) -> Iterator[Records]:
 @pytest.fixture
 def asks(records: Records) -> tuple[Ask, Ask]:
     """A way to ask as each of the two tenants: (method, path with query, body, headers) → (status, body)."""
-    api = Api(records, Settings())
+    api = Api(Site(records, Settings()))
 
     def asking(tenant: int) -> Ask:
         def ask(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:

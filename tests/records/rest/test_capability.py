@@ -13,6 +13,7 @@ from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
 from xinglin.records.rest.exchange import Answer, Pending, Preferences, Request
 from xinglin.records.service import open_records
+from xinglin.records.site import Site
 from xinglin.trust import local_system
 
 VALUES = {
@@ -29,7 +30,7 @@ VALUES = {
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
     records = open_records("sqlite://", Settings())
-    yield Api(records, Settings())
+    yield Api(Site(records, Settings()))
     records.close()
 
 

@@ -1,4 +1,5 @@
-"""The whole server as one ASGI application: the record at ``/fhir``, health, and the pages at every other address."""
+"""The whole server as one ASGI application: the record at ``/fhir``, what stands beside FHIR at ``/api``, health, and
+the pages at every other address."""
 
 from __future__ import annotations
 
@@ -12,12 +13,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinglin.apps.api.endpoint import Endpoint
 from xinglin.apps.api.guard import Guard
+from xinglin.apps.api.inner import inner
+from xinglin.apps.assemble import capabilities, gathered
 from xinglin.apps.web.site import site
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
 from xinglin.records.errors import NotFound
+from xinglin.records.site import Site
 from xinglin.trust import Actor, local_system
 
 if TYPE_CHECKING:
@@ -27,8 +31,9 @@ if TYPE_CHECKING:
 class App:
     """Sends each request to the record or to the rest; the record first, because it is asked most."""
 
-    def __init__(self, endpoint: Endpoint, others: ASGIApp) -> None:
+    def __init__(self, endpoint: Endpoint, inner: ASGIApp, others: ASGIApp) -> None:
         self.endpoint = endpoint
+        self.inner = inner
         self.others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,6 +42,12 @@ class App:
             if path.startswith(b"/fhir") and path[5:6] in (b"/", b""):
                 await self.endpoint(scope, receive, send)
                 return
+            if path.startswith(b"/api/"):
+                await self.inner(scope, receive, send)
+                return
+        elif scope["type"] == "websocket":
+            await self.inner(scope, receive, send)
+            return
         await self.others(scope, receive, send)
 
     def close(self) -> None:
@@ -49,7 +60,11 @@ def create_app(
 ) -> App:
     """The application over an open record. ``guard`` decides under which names it may be addressed."""
     guard = guard or Guard(settings.base_url)
-    endpoint = Endpoint(Api(records, settings), settings, guard, actor or local_system())
+    actor = actor or local_system()
+    here = Site(records, settings)
+    api = Api(here, [operation for capability in capabilities() for operation in capability.operations])
+    endpoint = Endpoint(api, settings, guard, actor)
+    below = inner([Mount("/api", routes=gathered(here, "routes"))], api, settings, guard, actor)
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
@@ -75,7 +90,7 @@ def create_app(
         ],
         exception_handlers={500: unexpected, Exception: unexpected},
     )
-    return App(endpoint, others)
+    return App(endpoint, below, others)
 
 
 class _Pages:

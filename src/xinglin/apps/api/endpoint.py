@@ -118,9 +118,9 @@ class Endpoint:
         language = self._language(headers.get("accept-language"))
         try:
             if size > HEADERS_MOST_BYTES:
-                answer = _plainly(431, "too-long", "rest-headers-long", language, most=HEADERS_MOST_BYTES)
+                answer = plainly(431, "too-long", "rest-headers-long", language, most=HEADERS_MOST_BYTES)
             elif len(scope["raw_path"]) + len(scope["query_string"]) > ADDRESS_MOST_BYTES:
-                answer = _plainly(414, "too-long", "rest-address-long", language, most=ADDRESS_MOST_BYTES)
+                answer = plainly(414, "too-long", "rest-address-long", language, most=ADDRESS_MOST_BYTES)
             else:
                 answer = await self._answer(scope, headers, receive, language)
         except _Gone:
@@ -133,7 +133,7 @@ class Endpoint:
             # The last net: the client learns an id to quote, the log where it happened, neither any patient's data.
             kind = type(error).__name__
             logger("api").error("unexpected", request=request_id, kind=kind, place=_place(error))
-            answer = _plainly(500, "exception", "rest-unexpected", language, request=request_id)
+            answer = plainly(500, "exception", "rest-unexpected", language, request=request_id)
         await self._send(scope, headers, answer, request_id, send)
 
     def _language(self, accept: str | None) -> Language:
@@ -147,9 +147,9 @@ class Endpoint:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         base = self._guard.base(host, scope["scheme"])
         if base is None:
-            return _plainly(421, "security", "rest-host", language)
+            return plainly(421, "security", "rest-host", language)
         if self._guard.foreign(host, headers.get("origin"), headers.get("sec-fetch-site")):
-            return _plainly(403, "security", "rest-foreign", language)
+            return plainly(403, "security", "rest-foreign", language)
         method: str = scope["method"]
         body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
         if "json" in headers.get("content-type", "json"):
@@ -340,7 +340,8 @@ def _is_json(answer: Answer) -> bool:
     return any(name == b"content-type" and b"json" in value for name, value in answer.headers)
 
 
-def _plainly(status: int, code: str, key: str, language: Language, **values: object) -> Answer:
+def plainly(status: int, code: str, key: str, language: Language, **values: object) -> Answer:
+    """An OperationOutcome of one error, its sentence ``records.key``."""
     from xinglin.kernel.language import say
     from xinglin.records.rest.exchange import FHIR_JSON
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xinglin.kernel.database.dialect import Connection, Database, Dialect, Journal, Row, Unit
+from xinglin.kernel.database.dialect import Connection, Database, Dialect, Journal, Row, Unit, run_script
 from xinglin.kernel.database.errors import BadAddress, DatabaseError, Full, NewerSchema, Unavailable, WrongKey
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "Unit",
     "WrongKey",
     "open_database",
+    "run_script",
 ]
 
 

@@ -145,3 +145,10 @@ def translate(sql: str) -> str:
         out.append(sql[place:stop].replace("%", "%%"))
         place = stop
     return "".join(out)
+
+
+def run_script(connection: Connection, text: str) -> None:
+    """Run statements that each end with ``;`` at the end of a line."""
+    for statement in text.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)

@@ -6,12 +6,14 @@ Source: HL7 FHIR R4, http.html#capabilities, capabilitystatement.html.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
+from xinglin.kernel.capability import FhirOperation
 from xinglin.kernel.clock import now
 from xinglin.records.rest.conditional import instant_text
 from xinglin.records.rest.negotiate import PATCH
@@ -33,8 +35,6 @@ INTERACTIONS = (
     "search-type",
 )
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
-OPERATIONS = {"validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
-TYPE_OPERATIONS = {"Patient": {"everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}}
 
 
 def searchable(type_: str) -> dict[str, SearchParameter]:
@@ -47,7 +47,7 @@ def searchable(type_: str) -> dict[str, SearchParameter]:
 
 
 @cache
-def statement(base: str) -> bytes:
+def statement(base: str, operations: tuple[FhirOperation, ...]) -> bytes:
     """The CapabilityStatement of a server at ``base``, made once for each address it is reached under."""
     backward = _backward()
     resource: dict[str, Any] = {
@@ -64,10 +64,13 @@ def statement(base: str) -> bytes:
             {
                 "mode": "server",
                 "security": {"cors": False},
-                "resource": [_resource(type_, backward) for type_ in sorted(RESOURCE_TYPES - {"Parameters"})],
+                "resource": [
+                    _resource(type_, backward, operations)
+                    for type_ in sorted(RESOURCE_TYPES - {"Parameters"})
+                ],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
                 "searchParam": _parameters("Resource"),
-                "operation": _operations(OPERATIONS),
+                **_named(operation for operation in operations if operation.system),
                 "compartment": [
                     f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}"
                     for name in sorted(COMPARTMENTS)
@@ -83,7 +86,9 @@ def _started() -> str:
     return instant_text(now())
 
 
-def _resource(type_: str, backward: dict[str, list[str]]) -> dict[str, Any]:
+def _resource(
+    type_: str, backward: dict[str, list[str]], operations: tuple[FhirOperation, ...]
+) -> dict[str, Any]:
     forward = [
         f"{type_}:{name}" for name, parameter in searchable(type_).items() if parameter.type == "reference"
     ]
@@ -102,7 +107,9 @@ def _resource(type_: str, backward: dict[str, list[str]]) -> dict[str, Any]:
         "searchInclude": ["*", *forward],
         "searchRevInclude": ["*", *backward[type_]] if backward[type_] else ["*"],
         "searchParam": _parameters(type_),
-        "operation": _operations({**OPERATIONS, **TYPE_OPERATIONS.get(type_, {})}),
+        **_named(
+            operation for operation in operations if operation.at(type_, None) or operation.at(type_, "-")
+        ),
     }
     return found
 
@@ -127,5 +134,6 @@ def _parameters(type_: str) -> list[dict[str, str]]:
     ]
 
 
-def _operations(operations: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "definition": url} for name, url in operations.items()]
+def _named(operations: Iterable[FhirOperation]) -> dict[str, list[dict[str, str]]]:
+    found = [{"name": each.name.removeprefix("$"), "definition": each.definition} for each in operations]
+    return {"operation": found} if found else {}

@@ -18,6 +18,7 @@ from xinglin.standards.fhir.search.query import Compartment, Query
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
+    from xinglin.records.site import Site
 
 PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A browser may keep it to itself, and asks each time whether it is still so."""
@@ -37,9 +38,18 @@ def resource_types() -> frozenset[str]:
 class Edge:
     """The record as the interactions use it."""
 
-    records: Records
-    settings: Settings
+    site: Site
     limits: Limits = field(init=False)
+
+    @property
+    def records(self) -> Records:
+        """The record."""
+        return self.site.records
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self.site.settings
 
     def __post_init__(self) -> None:
         bounds = self.settings

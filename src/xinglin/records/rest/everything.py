@@ -44,7 +44,7 @@ OUTSIDE = frozenset(
 """Types that are nobody's own, brought in where a resource of the page refers to them."""
 
 
-def everything(edge: Edge, request: Request, id_: str | None) -> Answer:
+def everything(edge: Edge, request: Request, type_: str | None, id_: str | None) -> Answer:
     """One patient's record, or every patient's. ``_type``, ``_since``, ``_count``; ``start`` and ``end`` are not built."""
     pairs = request.pairs + _sent(request)
     only_known(pairs, _KNOWN, strict=True)

@@ -1,0 +1,15 @@
+"""The addresses below ``/api``: one line for each module of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from xinglin.records.site import Site
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Every route that the server itself adds."""
+    return []

@@ -1,0 +1,1 @@
+"""Drafts: what a capability proposes and a clinician accepts, edits or rejects."""

@@ -1,0 +1,1 @@
+"""The durable queue: long work that survives."""

@@ -1,0 +1,1 @@
+"""Quality of the data: what cannot be right."""

@@ -1,0 +1,1 @@
+"""Search parameters of the site's own."""

@@ -1,0 +1,1 @@
+"""The change feed: followed in order, nothing missed."""

@@ -1,0 +1,1 @@
+"""The time machine: the record as it was."""
