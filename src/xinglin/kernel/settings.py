@@ -72,6 +72,17 @@ class Settings:
         "Database: a file, sqlite:///FILE, postgresql://…, or demo; empty: xinglin.db in the data folder.",
         "数据库：文件路径、sqlite:///文件、postgresql://… 或 demo；留空即数据文件夹中的 xinglin.db。",
     )
+    # Blobs and bulk
+    blobs: str = _is(
+        "",
+        "Where large files lie (exports, uploads, images): a folder or s3://BUCKET/PREFIX; empty: blobs in the data folder.",
+        "大文件（导出、上传、影像）的存放处：文件夹或 s3://存储桶/前缀；留空即数据文件夹中的 blobs。",
+    )
+    blobs_endpoint: str = _is(
+        "",
+        "Address of an S3 service other than Amazon's, such as http://minio:9000; empty: as the environment says.",
+        "非 Amazon 的 S3 服务地址，如 http://minio:9000；留空则取自环境变量。",
+    )
     # The server
     host: str = _is(
         "127.0.0.1",
