@@ -43,24 +43,22 @@ class FolderBlobs:
     def put(self, path: str, chunks: Iterable[bytes]) -> int:
         """See `Blobs.put`."""
         place = self._place(path)
-        pieces = iter(chunks)
         draft, stream = self._draft()
         size = 0
         try:
-            with stream:
-                for (
-                    chunk
-                ) in pieces:  # an OSError of the source itself is the caller's, hence not inside `_ours`
-                    with self._ours():
-                        stream.write(chunk)
-                    size += len(chunk)
+            for chunk in chunks:  # an OSError of the source itself is the caller's, hence not inside `_ours`
                 with self._ours():
-                    stream.flush()
-                    os.fsync(stream.fileno())
+                    stream.write(chunk)
+                size += len(chunk)
             with self._ours():
+                stream.flush()
+                os.fsync(stream.fileno())
+                stream.close()
                 _move(draft, place)
                 _sync_folders(place.parent, self._folder)
         except BaseException:
+            with contextlib.suppress(OSError):
+                stream.close()  # it may still hold bytes for which there is no room
             with contextlib.suppress(OSError):
                 draft.unlink()
             raise
