@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from xinglin.kernel.database.dialect import Connection, Database, Dialect, Journal, Row, Unit, run_script
 from xinglin.kernel.database.errors import BadAddress, DatabaseError, Full, NewerSchema, Unavailable, WrongKey
+from xinglin.kernel.database.pulse import Pulse
 
 if TYPE_CHECKING:
     from xinglin.kernel.database.postgresql import PostgresDatabase
@@ -25,6 +26,7 @@ __all__ = [
     "Full",
     "Journal",
     "NewerSchema",
+    "Pulse",
     "Row",
     "Unavailable",
     "Unit",

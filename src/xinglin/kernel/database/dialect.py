@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
+from xinglin.kernel.database.pulse import Pulse
+
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
@@ -46,6 +48,13 @@ class Connection(Protocol):
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert new rows in bulk (PostgreSQL: COPY). A row that already exists is an error."""
+        ...
+
+    def announce(self) -> None:
+        """Tell whoever waits on `Database.pulse`, in other processes too, once the running transaction is committed.
+
+        For what others wait for (commits of the record, queued jobs), and nothing else: it costs PostgreSQL a lock.
+        """
         ...
 
 
@@ -113,6 +122,10 @@ class Database(Protocol):
 
     def exclusively(self, action: Callable[[Any], T]) -> T:
         """Run ``action`` on the write connection outside of any transaction (migrations, ANALYZE, VACUUM)."""
+        ...
+
+    def pulse(self) -> Pulse:
+        """What waits for a commit of any process, this one included."""
         ...
 
     def size_bytes(self) -> int:

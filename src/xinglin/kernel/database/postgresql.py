@@ -6,6 +6,8 @@ found dead is replaced; a read that met one is an `Unavailable`, the next one wo
 
 from __future__ import annotations
 
+import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from xinglin.kernel.database.dialect import Connection, Cursor, Dialect, Journal, Unit, translate
 from xinglin.kernel.database.errors import BadAddress, DatabaseError, Unavailable
+from xinglin.kernel.database.pulse import Heart, Pulse
 from xinglin.kernel.database.writer import Writer
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ CONNECT_S = 5
 OLDEST_UNCHECKED_S = 30.0
 FEW_ROWS = 12
 PREPARED_MOST = 400
+CHANNEL = "xinglin"
+WATCH_S = 15.0
+WATCH_AGAIN_S = 1.0
+"""While no connection listens, whoever waits is woken this often."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING = {
@@ -52,10 +59,11 @@ class PostgresConnection:
     """A psycopg connection in autocommit, spoken to with ``?`` parameters and our own BEGIN and COMMIT."""
 
     dialect: Dialect = "postgresql"
-    __slots__ = ("raw", "used_s")
+    __slots__ = ("announced", "raw", "used_s")
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self.raw = raw
+        self.announced = False
         self.used_s = time.monotonic()
 
     def execute(self, sql: str, params: Sequence[Any] = (), /) -> Cursor:
@@ -66,6 +74,10 @@ class PostgresConnection:
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
         with self.raw.cursor() as cursor:
             cursor.executemany(translate(sql), rows)
+
+    def announce(self) -> None:
+        """See `Connection.announce`."""
+        self.announced = True
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """COPY new rows, or INSERT a few: a COPY is three exchanges with the server.
@@ -135,7 +147,9 @@ class PostgresDatabase:
         self._closed = False
         session = _Session(self)
         session.connection()
-        self._writer = Writer(session, "postgresql")
+        self._session = session
+        self._heart = Heart(_Watch(self), "postgresql")
+        self._writer = Writer(session, "postgresql", self._heart.beat)
 
     def __enter__(self) -> PostgresDatabase:
         return self
@@ -191,6 +205,15 @@ class PostgresDatabase:
         result: T = self._writer.submit(action, alone=True).result()
         return result
 
+    def pulse(self) -> Pulse:
+        """See `Database.pulse`."""
+        return self._heart.pulse()
+
+    @property
+    def writer_pid(self) -> int:
+        """The server's process behind our writer, 0 while there is none."""
+        return self._session.pid
+
     def size_bytes(self) -> int:
         """Bytes of the whole database on the server."""
         with self.read(snapshot=False) as connection:
@@ -200,6 +223,7 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Finish what is queued and close every connection."""
+        self._heart.close()
         self._writer.close()
         with self._lock:
             self._closed = True
@@ -270,19 +294,27 @@ class _Session:
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
         self._connection: PostgresConnection | None = None
+        self.pid = 0
 
     def connection(self) -> PostgresConnection:
         if self._connection is None or self._connection.raw.closed:
             self._connection = self._database.connect(reading=False)
+            self.pid = self._connection.raw.info.backend_pid
         return self._connection
 
     def begin(self) -> bool:
-        self.connection().execute("BEGIN")
+        connection = self.connection()
+        connection.announced = False
+        connection.execute("BEGIN")
         return True  # other processes write too
 
     def commit(self) -> None:
         assert self._connection is not None
-        cursor = self._connection.raw.execute("COMMIT")
+        if self._connection.announced:  # one message to the server for both
+            cursor = self._connection.raw.execute(f"NOTIFY {CHANNEL}; COMMIT")
+            cursor.nextset()
+        else:
+            cursor = self._connection.raw.execute("COMMIT")
         if (
             cursor.statusmessage != "COMMIT"
         ):  # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK
@@ -314,3 +346,56 @@ class _Session:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.raw.close()
+
+
+class _Watch:
+    """Other processes' announcements, heard on a connection of its own; while that is lost, a hint each second."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._connection: PostgresConnection | None = None
+        self._ours, self._theirs = socket.socketpair()
+        self._looked_s = 0.0
+
+    def begin(self) -> None:
+        try:
+            connection = self._database.connect(reading=True)
+            connection.raw.execute(f"LISTEN {CHANNEL}")
+            self._connection = connection
+        except Exception:
+            self._connection = None
+
+    def look(self) -> bool:
+        if self._connection is None:
+            self._wait(None, WATCH_AGAIN_S)
+            self.begin()
+            return True  # whatever was announced meanwhile was not heard
+        try:
+            raw = self._connection.raw
+            heard = not self._wait(raw.fileno(), WATCH_S)
+            if heard:
+                raw.execute("SELECT 1")  # an idle connection may have been cut without a word
+            raw.pgconn.consume_input()
+            while (notice := raw.pgconn.notifies()) is not None:
+                heard |= notice.be_pid != self._database.writer_pid  # our own commits have beaten already
+            return heard
+        except Exception:
+            self._connection.raw.close()
+            self._connection = None
+            return True
+
+    def _wait(self, fileno: int | None, seconds: float) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._theirs, selectors.EVENT_READ)
+            if fileno is not None:
+                selector.register(fileno, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
+
+    def interrupt(self) -> None:
+        self._ours.send(b".")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.raw.close()
+        self._ours.close()
+        self._theirs.close()

@@ -80,10 +80,11 @@ _WAIT: _Task = (lambda: None, True, Future())
 
 
 class Writer:
-    """See the module. One for each open database."""
+    """See the module. One for each open database. ``committed`` is called after every commit."""
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: Session, name: str, committed: Callable[[], None]) -> None:
         self._session = session
+        self._committed = committed
         self._journal: Journal = _Nothing()
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._closed = False
@@ -179,6 +180,7 @@ class Writer:
                     self._single(batch[0], error)
                 return
             self._journal.committed()
+            self._committed()
             done, batch = batch[: len(results)], batch[len(results) :]
             for (_, _, future), result in zip(done, results, strict=True):
                 if isinstance(result, _Failed):
@@ -214,6 +216,7 @@ class Writer:
                 error = failure
                 continue
             self._journal.committed()
+            self._committed()
             if isinstance(result, _Failed):
                 future.set_exception(result.error)
             else:

@@ -48,6 +48,7 @@ def append_commits(connection: Connection, rows: Sequence[tuple[int, int, int]])
     On PostgreSQL the lock is held to the end of the transaction, and PostgreSQL makes a commit visible before it lets go of its
     locks: whoever gets the lock next reads a maximum that includes it, so positions become visible in their own order.
     """
+    connection.announce()
     if connection.dialect == "sqlite":
         connection.executemany(
             "INSERT INTO commits (tx, position, at_us, tenant) VALUES (?, ?, ?, ?)",
