@@ -1,0 +1,215 @@
+"""How runs end: done, failed, put off, cancelled, put back; small successes many to a transaction.
+
+What has ended here must come to be so in the database too: where that is away, it is tried again until it is not, or
+until the lease is lost.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from xinglin.jobs import repository
+from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, Stopping, WorkerLost, passing
+from xinglin.jobs.model import Job
+from xinglin.jobs.queue import Queue
+from xinglin.jobs.work import Work, plain_values
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import Connection, Unavailable
+from xinglin.kernel.database.errors import Full
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import logger
+
+BACKOFF_S: Final = 1.0
+BACKOFF_MOST_S: Final = 600.0
+AGAIN_S: Final = 0.5
+TOGETHER: Final = 512
+
+Reason = tuple[str, dict[str, Any]]
+
+
+def backoff_us(attempts: int, chance: random.Random) -> int:
+    """How long to wait after this many attempts: 1 s, 2 s, 4 s … 10 min, each half to one and a half times that.
+
+    >>> [backoff_us(n, random.Random(1)) // 100_000 / 10 for n in (1, 2, 12)]
+    [0.6, 1.2, 380.6]
+    """
+    if attempts < 1:
+        return 0
+    return int(
+        min(BACKOFF_S * 2 ** min(attempts - 1, 30), BACKOFF_MOST_S) * (0.5 + chance.random()) * 1_000_000
+    )
+
+
+class Endings:
+    """Of one worker."""
+
+    def __init__(self, queue: Queue, token: str, chance: random.Random) -> None:
+        self._queue = queue
+        self._token = token
+        self._chance = chance
+        self._done: list[Job] = []
+        self._saving: list[Job] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._log = logger("jobs")
+
+    def start(self) -> None:
+        """Save successes in a thread of its own."""
+        self._thread = threading.Thread(target=self._save_all, name="jobs done", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Save what is left."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def pending(self) -> set[int]:
+        """seqs of what has ended but is not saved yet."""
+        with self._changed:
+            return {job.seq for job in (*self._done, *self._saving)}
+
+    def done(self, work: Work, result: Mapping[str, Any] | None) -> None:
+        """The run has succeeded."""
+        if work.completed:
+            return
+        if result is None and work.reported is None and not work.job.shown:
+            with self._changed:
+                self._done.append(work.job)
+                if len(self._done) == 1:
+                    self._changed.notify()
+            return
+        try:
+            self._surely(lambda connection: work.finish(connection, result))
+        except LeaseLost:
+            self._log.warning("lease_lost", job=work.job.id)
+        except Exception as error:  # a result that JSON cannot hold, an observer that refuses
+            self.broke(work, error)
+
+    def broke(self, work: Work, error: BaseException) -> None:
+        """The run has raised ``error``."""
+        job = work.job
+        if isinstance(error, LeaseLost) or work.completed:
+            self._log.warning("lease_lost" if isinstance(error, LeaseLost) else "after_end", job=job.id)
+            return
+        if isinstance(error, Stopping):
+            self.put_back(job)
+            return
+        reason: Reason | None
+        if isinstance(error, Interrupted):
+            reason, again = None, False
+        elif isinstance(error, XinglinError):
+            reason, again = (error.key, plain_values(error.values)), passing(error)
+        else:
+            reason, again = ("jobs.unexpected", {"kind": type(error).__name__}), True
+            self._log.error("unexpected", job=job.id, kind=type(error).__name__)
+        try:
+            self._surely(
+                lambda connection: self.fail(
+                    connection, job, reason, again, cancelled=isinstance(error, Cancelled)
+                )
+            )
+        except LeaseLost:
+            self._log.warning("lease_lost", job=job.id)
+        except Exception as failure:  # what shows it refuses: the lease is given up, the next worker tries
+            self._log.error("unexpected", job=job.id, kind=type(failure).__name__)
+
+    def fail(
+        self, connection: Connection, job: Job, reason: Reason | None, again: bool, *, cancelled: bool = False
+    ) -> None:
+        """End a claimed job that did not succeed, or queue it again; inside a unit. Raises LeaseLost."""
+        now = now_us()
+        there = repository.get(connection, job.tenant, job.id, lock=True)
+        if there is None or (there.state, there.owner, there.fence) != ("running", job.owner, job.fence):
+            raise LeaseLost
+        if cancelled or there.cancel_asked:
+            ended = repository.finish(connection, job, "cancelled", now)
+        elif again and there.attempts < there.attempts_most:
+            lost = reason is not None and reason[0] == "jobs.worker-lost"
+            wait = backoff_us(there.attempts - lost, self._chance)
+            ended = repository.put_back(connection, job, now + wait, error=reason)
+        else:
+            ended = repository.finish(connection, job, "failed", now, error=reason)
+        if ended is None:
+            raise LeaseLost
+        if reason is not None and ended.state != "cancelled":
+            level = "error" if ended.state == "failed" else "warning"
+            repository.log(connection, job, now, level, *reason)  # type: ignore[arg-type]
+        self._queue.tell(connection, ended)
+
+    def lost(self, connection: Connection, job: Job) -> None:
+        """End or queue again a job whose worker's lease is over; inside a unit. Raises LeaseLost where it is not."""
+        if not repository.still_orphan(connection, job, now_us()):
+            raise LeaseLost
+        error = WorkerLost("jobs.worker-lost", attempts=job.attempts)
+        self.fail(connection, job, (error.key, plain_values(error.values)), again=True)
+
+    def put_back(self, job: Job) -> None:
+        """Queue a job of ours again as if it had not been tried; nothing where it is no longer ours."""
+
+        def unit(connection: Connection) -> None:
+            back = repository.put_back(connection, job, now_us(), counted=False)
+            if back is not None:
+                self._queue.tell(connection, back)
+
+        self._surely(unit)
+
+    def flush(self) -> None:
+        """Save the successes that wait; raises what the database raises, and then they wait on."""
+        with self._changed:
+            self._saving, self._done = self._done[:TOGETHER], self._done[TOGETHER:]
+        if not self._saving:
+            return
+        jobs = self._saving
+        try:
+            kept = self._queue.database.write(lambda connection: self._finish(connection, jobs))
+        except BaseException:
+            with self._changed:
+                self._done, self._saving = self._saving + self._done, []
+            raise
+        with self._changed:
+            self._saving = []
+        if kept < len(jobs):
+            self._log.warning("lease_lost", jobs=len(jobs) - kept)
+
+    def _finish(self, connection: Connection, jobs: list[Job]) -> int:
+        now, kept = now_us(), 0
+        for fence in {job.fence for job in jobs}:
+            these = [job for job in jobs if job.fence == fence]
+            kept += len(repository.finish_many(connection, self._token, these, now))
+        return kept
+
+    def _save_all(self) -> None:
+        while True:
+            with self._changed:
+                while not self._done:
+                    if self._closed:
+                        return
+                    self._changed.wait()
+            try:
+                self.flush()
+            except XinglinError as error:
+                self._log.warning("ending", reason=error.key)
+                if self._closed:
+                    return  # the lease ends, another worker runs them again
+                time.sleep(AGAIN_S)
+
+    def _surely(self, unit: Callable[[Connection], None]) -> None:
+        """Write ``unit``, again and again while the database is away or full; once only where this worker is ending."""
+        while True:
+            try:
+                self._queue.database.write(unit)
+                return
+            except (Unavailable, Full) as error:
+                self._log.warning("ending", reason=error.key)
+                if self._closed:
+                    return
+                time.sleep(AGAIN_S)

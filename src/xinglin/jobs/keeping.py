@@ -1,0 +1,124 @@
+"""What a worker does beside running jobs: its lease, orphans of others, ticks of schedules, old jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from xinglin.jobs import repository
+from xinglin.jobs.errors import LeaseLost
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import logger
+
+if TYPE_CHECKING:
+    from xinglin.jobs.worker import Worker
+
+TICK_S: Final = 1.0
+PRUNE_S: Final = 3600.0
+PRUNE_TOGETHER: Final = 1000
+RECONCILE_S: Final = 15.0
+
+
+class Keeper:
+    """Of one worker: `keep` once, or `start` a thread that goes on."""
+
+    def __init__(self, worker: Worker, lease_s: float, retention_s: float) -> None:
+        self._worker = worker
+        self._lease_s = lease_s
+        self._retention_s = retention_s
+        self._renewed_s = float("-inf")
+        self._pruned_us = 0
+        self._reconciled_s = time.monotonic()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._log = logger("jobs")
+
+    def start(self) -> None:
+        """Take the lease and keep it, in a thread of its own. Raises Unavailable."""
+        self._renew()
+        self._thread = threading.Thread(target=self._go_on, name="jobs kept", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Give the lease up."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        with suppress(XinglinError):
+            token = self._worker.token
+            self._worker.queue.database.write(lambda connection: repository.end_lease(connection, token))
+
+    def _go_on(self) -> None:
+        pause = min(TICK_S, self._lease_s / 4)
+        while not self._closed.wait(pause):
+            try:
+                self.keep(renew=time.monotonic() - self._renewed_s >= self._lease_s / 3)
+            except XinglinError as error:
+                self._log.warning("lease", reason=error.key)
+            except Exception as error:  # a job that cannot be shown must not end the heartbeat
+                self._log.error("unexpected", kind=type(error).__name__)
+            if time.monotonic() - self._renewed_s > self._lease_s:
+                for work in self._worker.works():
+                    work.interrupt(LeaseLost)
+
+    def keep(self, *, renew: bool = True) -> None:
+        """Renew the lease, take orphans up, tick, prune: whatever of it is due. Raises Unavailable."""
+        if renew:
+            self._renew()
+        self._take_up_orphans()
+        self._worker.queue.timetable.tick()
+        self._reconcile()
+        self._prune()
+
+    def _renew(self) -> None:
+        worker = self._worker
+        now = now_us()
+        until = now + int(self._lease_s * 1_000_000)
+        began = time.monotonic()
+        worker.queue.database.write(
+            lambda connection: repository.renew_lease(connection, worker.token, worker.name, now, until)
+        )
+        self._renewed_s = began
+
+    def _take_up_orphans(self) -> None:
+        queue = self._worker.queue
+        with queue.database.read(snapshot=False) as connection:
+            orphans = repository.orphans(connection, now_us())
+        for job in orphans:
+            with suppress(LeaseLost):  # its worker is back, or another one was quicker
+                queue.database.write(lambda connection, job=job: self._worker.endings.lost(connection, job))  # type: ignore[misc]
+                self._log.warning("worker_lost", job=job.id, attempts=job.attempts)
+                queue.woken.set()
+
+    def _reconcile(self) -> None:
+        """Give back what the database holds as ours and we know nothing of: a claim or an end whose commit was lost."""
+        if time.monotonic() - self._reconciled_s < RECONCILE_S:
+            return
+        self._reconciled_s = time.monotonic()
+        worker = self._worker
+        latest = worker.fence
+        with worker.queue.database.read(snapshot=False) as connection:
+            strays = repository.held_jobs(connection, worker.token)
+        known = worker.known()
+        for job in strays:
+            if job.fence < latest and job.seq not in known:
+                worker.endings.put_back(job)
+
+    def _prune(self) -> None:
+        now = now_us()
+        if now - self._pruned_us < PRUNE_S * 1_000_000:
+            return
+        self._pruned_us = now
+        database = self._worker.queue.database
+        before = now - int(self._retention_s * 1_000_000)
+        while (
+            database.write(lambda connection: repository.prune(connection, before, PRUNE_TOGETHER))
+            >= PRUNE_TOGETHER
+        ):
+            pass
+        long_ago = now - int(10 * self._lease_s * 1_000_000)
+        database.write(lambda connection: repository.forget_workers(connection, long_ago))

@@ -1,0 +1,120 @@
+"""What the queue holds: jobs, their kinds, their log, schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from xinglin.kernel.language import Language, say
+
+if TYPE_CHECKING:
+    from xinglin.jobs.work import Work
+
+State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "cancelled")
+"""In the database a state is its place here; what is below 2 is not ended."""
+Level: TypeAlias = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a worker can run: a name and its function.
+
+    ``attempts``: how often a job is tried where `Queue.add` says nothing else. ``concurrency``: how many of the kind one
+    worker runs at a time, 0 no limit. ``title``: the key of the sentence that a person reads in place of the name; it is
+    filled from the job's arguments.
+    """
+
+    name: str
+    run: Callable[[Work], Mapping[str, Any] | None]
+    attempts: int = 5
+    concurrency: int = 0
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it was when it was read. Times are µs UTC.
+
+    ``done``, ``of``, ``stage``: progress; ``of`` None: not known how much there is. ``error``: key and values of the
+    sentence why it failed or will be tried again. ``seq`` and ``fence`` are the queue's own: order, and which claim.
+    """
+
+    id: str
+    tenant: int
+    kind: str
+    state: State
+    actor: str
+    purpose: str
+    arguments: dict[str, Any]
+    priority: int
+    attempts: int
+    attempts_most: int
+    run_at_us: int
+    queued_us: int
+    started_us: int | None
+    ended_us: int | None
+    owner: str | None
+    done: int
+    of: int | None
+    stage: str
+    result: dict[str, Any] | None
+    error: tuple[str, dict[str, Any]] | None
+    cancel_asked: bool
+    unique: str
+    shown: bool
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+    seq: int = 0
+    fence: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Done, failed or cancelled: only a retry by hand brings it back."""
+        return self.state not in ("queued", "running")
+
+    def reason(self, language: Language = "en") -> str | None:
+        """Why it failed, or why it was put off, as a sentence."""
+        return None if self.error is None else sentence(self.error[0], language, self.error[1])
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a job's log."""
+
+    at_us: int
+    level: Level
+    key: str
+    values: dict[str, Any]
+
+    def say(self, language: Language = "en") -> str:
+        """The line as a sentence."""
+        return sentence(self.key, language, self.values)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is enqueued again and again: every ``every_s`` seconds, or as ``cron`` says in ``zone``."""
+
+    name: str
+    tenant: int
+    kind: str
+    arguments: dict[str, Any]
+    every_s: float | None
+    cron: str | None
+    zone: str
+    actor: str
+    purpose: str
+    priority: int
+    attempts_most: int
+    shown: bool
+    next_us: int
+    last_us: int | None
+
+
+def sentence(key: str, language: Language, values: Mapping[str, Any]) -> str:
+    """The sentence ``key``; the key itself where the package that has it is not installed or no longer has it."""
+    try:
+        return say(key, language, **values)
+    except (KeyError, IndexError, ModuleNotFoundError, FileNotFoundError, ValueError):
+        return key

@@ -1,0 +1,267 @@
+"""The queue as everybody but its workers uses it: add, look, cancel, retry, schedule.
+
+A job's state changes inside the database's own transactions; for a job that is shown, the `Observer` writes what shows
+it (a FHIR Task) in the very same one.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from xinglin.jobs import repository
+from xinglin.jobs.errors import NoSuchJob, NotNow
+from xinglin.jobs.model import Job, LogLine, Schedule, State
+from xinglin.jobs.schedules import Timetable
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import Connection, Database
+from xinglin.kernel.ids import new_id
+
+ATTEMPTS: Final = 5
+LOG_LINES: Final = 1000
+
+
+class Observer(Protocol):
+    """Who shows jobs elsewhere in the same database."""
+
+    def changed(self, connection: Connection, job: Job) -> None:
+        """``job``, which is shown, is new or has changed, in the transaction of ``connection``."""
+        ...
+
+
+class Queue:
+    """The queue in ``database``; any number of them may be open at once, in any number of processes."""
+
+    def __init__(self, database: Database, observer: Observer | None = None) -> None:
+        self.database = database
+        self.observer = observer
+        self.woken = threading.Event()
+        self.timetable = Timetable(self)
+
+    # Adding
+
+    def add(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        tenant: int = 1,
+        actor: str = "local-system",
+        purpose: str = "HOPERAT",
+        priority: int = 0,
+        run_at_us: int | None = None,
+        attempts: int = ATTEMPTS,
+        unique: str = "",
+        shown: bool = False,
+    ) -> Job:
+        """A new job, on disk once this returns; where ``unique`` is taken by one of its kind not yet ended, that one.
+
+        Parameters
+        ----------
+        arguments : dict
+            What JSON holds; ids and parameters, never clinical content.
+        priority : int
+            Higher ones run first.
+        run_at_us : int, optional
+            Not before this instant (µs UTC).
+        attempts : int
+            How often it is tried in all before it is given up as failed.
+        shown : bool
+            Whether people see it: as a FHIR Task of the same id, where the record is.
+        """
+        job = self.database.write(
+            lambda connection: self.enqueue(
+                connection, kind, arguments, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
+                run_at_us=run_at_us, attempts=attempts, unique=unique, shown=shown,
+            )
+        )  # fmt: skip
+        self.woken.set()
+        return job
+
+    def enqueue(
+        self,
+        connection: Connection,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        tenant: int = 1,
+        actor: str = "local-system",
+        purpose: str = "HOPERAT",
+        priority: int = 0,
+        run_at_us: int | None = None,
+        attempts: int = ATTEMPTS,
+        unique: str = "",
+        shown: bool = False,
+    ) -> Job:
+        """`add` as part of a unit of work that is running: the job is there if and only if the unit is."""
+        now = now_us()
+        job = _new(
+            kind, arguments, now, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
+            run_at_us=run_at_us, attempts=attempts, unique=unique, shown=shown,
+        )  # fmt: skip
+        while not repository.insert(connection, job):
+            there = repository.holder(connection, tenant, kind, unique)
+            if there is not None:  # else it ended between the two statements
+                return there
+        self.tell(connection, job)
+        return job
+
+    def add_many(
+        self, kind: str, arguments: Iterable[Mapping[str, Any]], *, tenant: int = 1, priority: int = 0
+    ) -> int:
+        """Add a job for each of ``arguments``, all or none; how many. For many small ones that nobody is shown."""
+        now = now_us()
+        jobs = [_new(kind, each, now, tenant=tenant, priority=priority) for each in arguments]
+        self.database.write(lambda connection: repository.insert_many(connection, jobs))
+        self.woken.set()
+        return len(jobs)
+
+    # Looking
+
+    def get(self, id_: str, *, tenant: int = 1) -> Job:
+        """One job. Raises NoSuchJob."""
+        with self.database.read(snapshot=False) as connection:
+            return _there(repository.get(connection, tenant, id_), id_)
+
+    def list(
+        self,
+        tenant: int = 1,
+        *,
+        states: Sequence[State] = (),
+        kind: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Newest first; go on with ``before`` the last one's ``seq``."""
+        with self.database.read(snapshot=False) as connection:
+            return repository.listed(connection, tenant, states, kind, before, limit)
+
+    def log(self, id_: str, tenant: int = 1) -> builtins.list[LogLine]:
+        """What the job said, oldest first; the last 1,000 lines. Raises NoSuchJob."""
+        with self.database.read() as connection:
+            _there(repository.get(connection, tenant, id_), id_)
+            return repository.logged(connection, tenant, id_, LOG_LINES)
+
+    def counts(self, tenant: int | None = 1) -> dict[str, int]:
+        """Jobs of each state, of one tenant or (None) of all."""
+        with self.database.read() as connection:
+            return repository.counts(connection, tenant)
+
+    def waiting(self) -> tuple[int, float]:
+        """Due jobs that no worker has taken yet, of all tenants, and for how many seconds the oldest has waited."""
+        now = now_us()
+        with self.database.read(snapshot=False) as connection:
+            count, oldest = repository.waiting(connection, now)
+        return count, 0.0 if oldest is None else max(0, now - oldest) / 1e6
+
+    def workers(self) -> builtins.list[tuple[str, str, int, int]]:
+        """Workers that are alive: token, name, since when and until when their lease holds (µs UTC)."""
+        with self.database.read(snapshot=False) as connection:
+            return repository.workers(connection, now_us())
+
+    # Changing
+
+    def cancel(self, id_: str, tenant: int = 1) -> Job:
+        """End a queued job at once; ask a running one to end. Raises NoSuchJob, or NotNow where it has ended."""
+
+        def unit(connection: Connection) -> Job:
+            job = _there(repository.get(connection, tenant, id_, lock=True), id_)
+            if job.ended:
+                raise NotNow("jobs.cancel-ended", id=id_, state=job.state)
+            job = repository.cancel(connection, job, now_us())
+            self.tell(connection, job)
+            return job
+
+        return self.database.write(unit)
+
+    def retry(self, id_: str, tenant: int = 1) -> Job:
+        """Queue a failed or cancelled job again; it goes on from its checkpoint. Raises NoSuchJob, NotNow."""
+
+        def unit(connection: Connection) -> Job:
+            job = _there(repository.get(connection, tenant, id_, lock=True), id_)
+            if job.state not in ("failed", "cancelled"):
+                raise NotNow("jobs.retry-not-ended", id=id_, state=job.state)
+            other = repository.holder(connection, tenant, job.kind, job.unique) if job.unique else None
+            if other is not None:
+                raise NotNow("jobs.retry-taken", id=id_, other=other.id)
+            job = repository.requeue(connection, job, now_us())
+            self.tell(connection, job)
+            return job
+
+        job = self.database.write(unit)
+        self.woken.set()
+        return job
+
+    def tell(self, connection: Connection, job: Job) -> None:
+        """Let the observer show ``job`` as it is now."""
+        if job.shown and self.observer is not None:
+            self.observer.changed(connection, job)
+
+    # Schedules
+
+    def schedule(
+        self,
+        name: str,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        every_s: float | None = None,
+        cron: str | None = None,
+        zone: str = "UTC",
+        tenant: int = 1,
+        actor: str = "local-system",
+        purpose: str = "HOPERAT",
+        priority: int = 0,
+        attempts: int = ATTEMPTS,
+        shown: bool = False,
+    ) -> Schedule:
+        """Have a job enqueued again and again, by whichever worker is there first, once a tick.
+
+        ``every_s`` seconds, or as ``cron`` says in the time zone ``zone``: five fields, minute hour day month weekday.
+        The same name and times again leave the next tick where it is. Ticks that nobody was there for are made up for
+        once; a tick whose forerunner has not ended yet adds nothing. Raises BadSchedule.
+        """
+        return self.timetable.put(
+            Schedule(
+                name, tenant, kind, dict(arguments or {}), every_s, cron, zone, actor, purpose, priority, attempts, shown,
+                0, None,
+            )
+        )  # fmt: skip
+
+    def schedules(self, tenant: int | None = 1) -> builtins.list[Schedule]:
+        """The schedules of one tenant or (None) of all, by name."""
+        return self.timetable.all(tenant)
+
+    def unschedule(self, name: str, tenant: int = 1) -> bool:
+        """End a schedule; False where there is none of that name. What it has enqueued stays."""
+        return self.timetable.drop(name, tenant)
+
+
+def _new(
+    kind: str,
+    arguments: Mapping[str, Any] | None,
+    now: int,
+    *,
+    tenant: int = 1,
+    actor: str = "local-system",
+    purpose: str = "HOPERAT",
+    priority: int = 0,
+    run_at_us: int | None = None,
+    attempts: int = ATTEMPTS,
+    unique: str = "",
+    shown: bool = False,
+) -> Job:
+    return Job(
+        id=new_id(), tenant=tenant, kind=kind, state="queued", actor=actor, purpose=purpose,
+        arguments=dict(arguments or {}), priority=priority, attempts=0, attempts_most=max(1, attempts),
+        run_at_us=now if run_at_us is None else run_at_us, queued_us=now, started_us=None, ended_us=None, owner=None,
+        done=0, of=None, stage="", result=None, error=None, cancel_asked=False, unique=unique, shown=shown,
+    )  # fmt: skip
+
+
+def _there(job: Job | None, id_: str) -> Job:
+    if job is None:
+        raise NoSuchJob("jobs.no-such-job", id=id_)
+    return job

@@ -1,0 +1,457 @@
+# ruff: noqa: S608  what is put into statements are names and conditions of our own
+"""The SQL of the queue. Every function runs inside a transaction that its caller began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from xinglin.jobs.model import STATES, Job, Level, LogLine, State
+from xinglin.kernel.database import Connection, Row
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = range(5)
+
+_COLUMNS: Final = (
+    "id, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us,"
+    " started_us, ended_us, owner, done, total, stage, result, error, cancel_asked, unique_key, shown, checkpoint,"
+    " seq, fence"
+)
+_NEW: Final = (
+    "id, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us, fence,"
+    " done, stage, cancel_asked, unique_key, shown"
+)
+
+Candidate = tuple[int, int, str, int, int]
+"""seq, tenant, kind, attempts, shown."""
+
+
+def packed(value: Any) -> str | None:
+    """JSON, None for None."""
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def unpacked(text: str | None) -> Any:
+    """What `packed` was given."""
+    return None if text is None else msgspec.json.decode(text)
+
+
+def _job(row: Row) -> Job:
+    (
+        id_, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us,
+        started_us, ended_us, owner, done, total, stage, result, error, cancel_asked, unique, shown, checkpoint, seq, fence,
+    ) = row  # fmt: skip
+    reason = unpacked(error)
+    return Job(
+        id_, tenant, kind, STATES[state], actor, purpose, unpacked(arguments), priority, attempts, attempts_most,
+        run_at_us, queued_us, started_us, ended_us, owner, done, total, stage, unpacked(result),
+        None if reason is None else (reason[0], reason[1]), bool(cancel_asked), unique, bool(shown),
+        unpacked(checkpoint) or {}, seq, fence,
+    )  # fmt: skip
+
+
+# Adding
+
+
+def insert(connection: Connection, job: Job) -> bool:
+    """Put a new job in; False where its unique key is taken by one not yet ended, and nothing was done."""
+    row = connection.execute(
+        f"INSERT INTO job ({_NEW}) VALUES (?,?,?,0,?,?,?,?,0,?,?,?,0,0,'',0,?,?)"
+        " ON CONFLICT (tenant, kind, unique_key) WHERE unique_key <> '' AND state < 2 DO NOTHING RETURNING seq",
+        (
+            job.id, job.tenant, job.kind, job.actor, job.purpose, packed(job.arguments), job.priority, job.attempts_most,
+            job.run_at_us, job.queued_us, job.unique, int(job.shown),
+        ),
+    ).fetchone()  # fmt: skip
+    return row is not None
+
+
+def insert_many(connection: Connection, jobs: Sequence[Job]) -> None:
+    """Put in many jobs without unique keys."""
+    connection.insert(
+        "job",
+        _NEW.split(", "),
+        [
+            (
+                job.id, job.tenant, job.kind, QUEUED, job.actor, job.purpose, packed(job.arguments), job.priority, 0,
+                job.attempts_most, job.run_at_us, job.queued_us, 0, 0, "", 0, "", int(job.shown),
+            )
+            for job in jobs
+        ],
+    )  # fmt: skip
+
+
+def holder(connection: Connection, tenant: int, kind: str, unique: str) -> Job | None:
+    """The job, not yet ended, that has the unique key."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM job WHERE tenant = ? AND kind = ? AND unique_key = ? AND unique_key <> '' AND state < 2",
+        (tenant, kind, unique),
+    ).fetchone()
+    return None if row is None else _job(row)
+
+
+# Reading
+
+
+def get(connection: Connection, tenant: int, id_: str, *, lock: bool = False) -> Job | None:
+    """One job; ``lock``: nobody else changes it until the transaction ends."""
+    locked = " FOR UPDATE" if lock and connection.dialect == "postgresql" else ""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM job WHERE tenant = ? AND id = ?{locked}", (tenant, id_)
+    ).fetchone()
+    return None if row is None else _job(row)
+
+
+def listed(
+    connection: Connection,
+    tenant: int,
+    states: Sequence[State],
+    kind: str | None,
+    before: int | None,
+    limit: int,
+) -> list[Job]:
+    """Newest first, of these states (none: all), added before the one with seq ``before``."""
+    where, values = "tenant = ?", [tenant]
+    more: list[Any] = []
+    if states:
+        where += f" AND state IN ({','.join('?' * len(states))})"
+        more += [STATES.index(state) for state in states]
+    if kind is not None:
+        where += " AND kind = ?"
+        more.append(kind)
+    if before is not None:
+        where += " AND seq < ?"
+        more.append(before)
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM job WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
+    )
+    return [_job(row) for row in rows]
+
+
+def counts(connection: Connection, tenant: int | None) -> dict[str, int]:
+    """How many there are of each state; every state is named."""
+    found: dict[str, int] = dict.fromkeys(STATES, 0)
+    within = "" if tenant is None else " AND tenant = ?"
+    values = () if tenant is None else (tenant,)
+    for states in ("state = 0", "state = 1", "state > 1"):  # each has its own partial index
+        for state, count in connection.execute(
+            f"SELECT state, count(*) FROM job WHERE {states}{within} GROUP BY state", values
+        ):
+            found[STATES[state]] = int(count)
+    return found
+
+
+def waiting(connection: Connection, now_us: int) -> tuple[int, int | None]:
+    """How many jobs are due, and since when the one that has waited longest is."""
+    row = connection.execute(
+        "SELECT count(*), min(run_at_us) FROM job WHERE state = 0 AND run_at_us <= ?", (now_us,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), row[1]
+
+
+def next_due_us(connection: Connection) -> int | None:
+    """When the next queued job may run; None where none is queued."""
+    found: list[int] = []
+    below: int | None = None
+    while (priority := _priority(connection, below)) is not None:
+        row = connection.execute(
+            "SELECT min(run_at_us) FROM job WHERE state = 0 AND priority = ?", (priority,)
+        ).fetchone()
+        if row is not None and row[0] is not None:
+            found.append(row[0])
+        below = priority
+    return min(found, default=None)
+
+
+def any_due(connection: Connection, now_us: int) -> bool:
+    """Whether any queued job may run."""
+    below: int | None = None
+    while (priority := _priority(connection, below)) is not None:
+        row = connection.execute(
+            "SELECT 1 FROM job WHERE state = 0 AND priority = ? AND run_at_us <= ? LIMIT 1",
+            (priority, now_us),
+        ).fetchone()
+        if row is not None:
+            return True
+        below = priority
+    return False
+
+
+# Claiming
+
+
+def _priority(connection: Connection, below: int | None) -> int | None:
+    """The highest priority that any queued job has, under ``below``: so that no claim reads past what is not due yet."""
+    row = connection.execute(
+        "SELECT priority FROM job WHERE state = 0"
+        + (" AND priority < ?" if below is not None else "")
+        + " ORDER BY priority DESC LIMIT 1",
+        () if below is None else (below,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def claim(
+    connection: Connection,
+    worker: str,
+    fence: int,
+    kinds: Sequence[str],
+    limit: int,
+    now_us: int,
+    choose: Callable[[list[Candidate]], list[Candidate]],
+) -> list[Job]:
+    """Make due jobs this worker's: the first of at most ``limit`` in order of priority, as ``choose`` says.
+
+    On PostgreSQL rows that another worker is claiming are passed over.
+    """
+    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
+    found: list[Candidate] = []
+    below: int | None = None
+    while len(found) < limit and (priority := _priority(connection, below)) is not None:
+        rows = connection.execute(
+            "SELECT seq, tenant, kind, attempts, shown FROM job WHERE state = 0 AND priority = ? AND run_at_us <= ?"
+            f" AND kind IN ({','.join('?' * len(kinds))}) ORDER BY run_at_us, seq LIMIT ?{lock}",
+            (priority, now_us, *kinds, limit - len(found)),
+        )
+        found += rows.fetchall()
+        below = priority
+    chosen = choose(found)
+    if not chosen:
+        return []
+    sql = (
+        "UPDATE job SET state = 1, attempts = attempts + 1, owner = ?, fence = ?, started_us = ?"
+        f" WHERE {_THESE[connection.dialect]} AND state = 0 RETURNING {_COLUMNS}"
+    )
+    rows = connection.execute(sql, (worker, fence, now_us, *_keys(connection, chosen)))
+    jobs = {job.seq: job for job in map(_job, rows)}
+    return [jobs[candidate[0]] for candidate in chosen if candidate[0] in jobs]
+
+
+_THESE: Final = {
+    "sqlite": "seq IN (SELECT value FROM json_each(?))",
+    "postgresql": "(tenant, seq) IN (SELECT * FROM unnest(?::int[], ?::bigint[]))",
+}
+
+
+def _keys(connection: Connection, jobs: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
+    """Parameters for `_THESE`, from rows that begin with seq and tenant."""
+    if connection.dialect == "sqlite":
+        return (packed([job[0] for job in jobs]),)
+    rows = list(jobs)
+    return [row[1] for row in rows], [row[0] for row in rows]
+
+
+# Ending
+
+
+def finish_many(connection: Connection, worker: str, jobs: Sequence[Job], now_us: int) -> set[int]:
+    """Mark jobs done that gave no result; the seqs of those that were still this worker's under the same claim.
+
+    All of ``jobs`` are of one claim.
+    """
+    rows = connection.execute(
+        f"UPDATE job SET state = 2, ended_us = ?, error = NULL WHERE {_THESE[connection.dialect]}"
+        " AND state = 1 AND owner = ? AND fence = ? RETURNING seq",
+        (now_us, *_keys(connection, [(job.seq, job.tenant) for job in jobs]), worker, jobs[0].fence),
+    )
+    return {row[0] for row in rows}
+
+
+_HELD: Final = " WHERE tenant = ? AND seq = ? AND state = 1 AND owner = ? AND fence = ?"
+
+
+def _held(job: Job) -> tuple[Any, ...]:
+    return job.tenant, job.seq, job.owner, job.fence
+
+
+def finish(
+    connection: Connection,
+    job: Job,
+    state: State,
+    now_us: int,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error: tuple[str, Mapping[str, Any]] | None = None,
+) -> Job | None:
+    """End a job of this claim; the job as it is then, None where it is no longer this claim's."""
+    row = connection.execute(
+        f"UPDATE job SET state = ?, ended_us = ?, result = ?, error = ?{_HELD} RETURNING {_COLUMNS}",
+        (STATES.index(state), now_us, packed(result), packed(error), *_held(job)),
+    ).fetchone()
+    return None if row is None else _job(row)
+
+
+def put_back(
+    connection: Connection,
+    job: Job,
+    run_at_us: int,
+    *,
+    error: tuple[str, Mapping[str, Any]] | None = None,
+    counted: bool = True,
+) -> Job | None:
+    """Queue a job of this claim again; ``counted`` False: as if it had not been tried."""
+    row = connection.execute(
+        f"UPDATE job SET state = 0, owner = NULL, run_at_us = ?, error = ?, attempts = attempts - ?{_HELD}"
+        f" RETURNING {_COLUMNS}",
+        (run_at_us, packed(error), int(not counted), *_held(job)),
+    ).fetchone()
+    return None if row is None else _job(row)
+
+
+def give_back_many(connection: Connection, worker: str, jobs: Sequence[Job]) -> None:
+    """Queue jobs of one claim again that were never begun."""
+    connection.execute(
+        f"UPDATE job SET state = 0, owner = NULL, attempts = attempts - 1 WHERE {_THESE[connection.dialect]}"
+        " AND state = 1 AND owner = ? AND fence = ?",
+        (*_keys(connection, [(job.seq, job.tenant) for job in jobs]), worker, jobs[0].fence),
+    )
+
+
+def cancel(connection: Connection, job: Job, now_us: int) -> Job:
+    """End a queued job, or note on a running one that it is to end; the job as it is then. The row is locked."""
+    if job.state == "queued":
+        change, values = "state = 4, ended_us = ?, cancel_asked = 1", [now_us]
+    else:
+        change, values = "cancel_asked = 1", []
+    row = connection.execute(
+        f"UPDATE job SET {change} WHERE tenant = ? AND seq = ? RETURNING {_COLUMNS}",
+        (*values, job.tenant, job.seq),
+    ).fetchone()
+    assert row is not None
+    return _job(row)
+
+
+def requeue(connection: Connection, job: Job, now_us: int) -> Job:
+    """Queue an ended job once more, with all its attempts before it; its checkpoint stays."""
+    row = connection.execute(
+        "UPDATE job SET state = 0, attempts = 0, run_at_us = ?, started_us = NULL, ended_us = NULL, owner = NULL,"
+        " error = NULL, result = NULL, cancel_asked = 0, done = 0, total = NULL, stage = ''"
+        f" WHERE tenant = ? AND seq = ? RETURNING {_COLUMNS}",
+        (now_us, job.tenant, job.seq),
+    ).fetchone()
+    assert row is not None
+    return _job(row)
+
+
+# While it runs
+
+
+def save(connection: Connection, job: Job, checkpoint: Mapping[str, Any]) -> bool:
+    """Keep a checkpoint; False where the job is no longer this claim's."""
+    return (
+        connection.execute(
+            f"UPDATE job SET checkpoint = ?{_HELD}", (packed(checkpoint), *_held(job))
+        ).rowcount
+        == 1
+    )
+
+
+def progress(connection: Connection, job: Job, done: int, of: int | None, stage: str) -> Job | None:
+    """Note how far it is; the job as it is then, None where it is no longer this claim's."""
+    row = connection.execute(
+        f"UPDATE job SET done = ?, total = ?, stage = ?{_HELD} RETURNING {_COLUMNS}",
+        (done, of, stage, *_held(job)),
+    ).fetchone()
+    return None if row is None else _job(row)
+
+
+def held_jobs(connection: Connection, worker: str) -> list[Job]:
+    """The jobs that this worker runs."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND owner = ?", (worker,))
+    return [_job(row) for row in rows]
+
+
+def log(
+    connection: Connection, job: Job, at_us: int, level: Level, key: str, values: Mapping[str, Any]
+) -> None:
+    """Add a line to a job's log."""
+    connection.execute(
+        "INSERT INTO job_log (tenant, id, at_us, level, key, said) VALUES (?,?,?,?,?,?)",
+        (job.tenant, job.id, at_us, level, key, packed(values)),
+    )
+
+
+def logged(connection: Connection, tenant: int, id_: str, limit: int) -> list[LogLine]:
+    """The last ``limit`` lines of a job's log, oldest first."""
+    rows = connection.execute(
+        "SELECT at_us, level, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line DESC LIMIT ?",
+        (tenant, id_, limit),
+    ).fetchall()
+    return [LogLine(at_us, level, key, unpacked(said)) for at_us, level, key, said in reversed(rows)]
+
+
+# Leases
+
+
+def renew_lease(connection: Connection, worker: str, name: str, now_us: int, lease_us: int) -> None:
+    """Say that ``worker`` lives, at least until ``lease_us``."""
+    connection.execute(
+        "INSERT INTO job_worker (worker, name, started_us, lease_us) VALUES (?,?,?,?)"
+        " ON CONFLICT (worker) DO UPDATE SET lease_us = excluded.lease_us",
+        (worker, name, now_us, lease_us),
+    )
+
+
+def end_lease(connection: Connection, worker: str) -> None:
+    """Forget a worker that has ended."""
+    connection.execute("DELETE FROM job_worker WHERE worker = ?", (worker,))
+
+
+def workers(connection: Connection, now_us: int) -> list[tuple[str, str, int, int]]:
+    """Workers whose lease holds: token, name, since when, until when."""
+    rows = connection.execute(
+        "SELECT worker, name, started_us, lease_us FROM job_worker WHERE lease_us > ? ORDER BY started_us, worker",
+        (now_us,),
+    )
+    return [(worker, name, started, lease) for worker, name, started, lease in rows]
+
+
+def orphans(connection: Connection, now_us: int, limit: int = 100) -> list[Job]:
+    """Running jobs whose worker's lease is over."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND NOT EXISTS"
+        " (SELECT 1 FROM job_worker w WHERE w.worker = job.owner AND w.lease_us > ?) LIMIT ?",
+        (now_us, limit),
+    )
+    return [_job(row) for row in rows]
+
+
+def still_orphan(connection: Connection, job: Job, now_us: int) -> bool:
+    """Whether the worker of ``job`` is still without a lease, now inside a transaction; its row is then locked."""
+    lock = " FOR UPDATE" if connection.dialect == "postgresql" else ""
+    row = connection.execute(
+        f"SELECT lease_us FROM job_worker WHERE worker = ?{lock}", (job.owner,)
+    ).fetchone()
+    return row is None or row[0] <= now_us
+
+
+def forget_workers(connection: Connection, before_us: int) -> None:
+    """Drop leases that ended long ago and that no job names."""
+    connection.execute(
+        "DELETE FROM job_worker WHERE lease_us < ? AND NOT EXISTS"
+        " (SELECT 1 FROM job WHERE state = 1 AND job.owner = job_worker.worker)",
+        (before_us,),
+    )
+
+
+def prune(connection: Connection, before_us: int, limit: int) -> int:
+    """Delete at most ``limit`` jobs, with their logs, that ended before; how many."""
+    tenants = connection.execute("SELECT DISTINCT tenant FROM job WHERE state > 1").fetchall()
+    gone = 0
+    for (tenant,) in tenants:
+        for state in (DONE, FAILED, CANCELLED):
+            rows = connection.execute(
+                "SELECT seq, tenant, id FROM job WHERE tenant = ? AND state = ? AND state > 1 AND ended_us < ? LIMIT ?",
+                (tenant, state, before_us, limit - gone),
+            ).fetchall()
+            if rows:
+                connection.execute(
+                    f"DELETE FROM job WHERE {_THESE[connection.dialect]}", _keys(connection, rows)
+                )
+                connection.executemany(
+                    "DELETE FROM job_log WHERE tenant = ? AND id = ?", [(row[1], row[2]) for row in rows]
+                )
+                gone += len(rows)
+    return gone

@@ -1,0 +1,324 @@
+"""Runs jobs: claims what is due, keeps its lease, ends what is done, and gives back what it cannot finish.
+
+One process has one Worker; its threads run the jobs. Several Workers, in as many processes and machines as there are,
+share one queue. A small job costs little because many are claimed, and ended, in one transaction; how many depends on
+how long their kind has taken here so far, so that nobody waits behind long ones.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+from xinglin.jobs import repository
+from xinglin.jobs.ending import Endings
+from xinglin.jobs.errors import LeaseLost, Stopping
+from xinglin.jobs.keeping import Keeper
+from xinglin.jobs.model import Job, Kind
+from xinglin.jobs.queue import Observer, Queue
+from xinglin.jobs.repository import Candidate
+from xinglin.jobs.work import Work
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import Connection
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.ids import new_id
+from xinglin.kernel.log import bind, logger, unbind
+
+CLAIM_MOST: Final = 256
+AHEAD_S: Final = 0.2
+"""Work claimed ahead for each thread, as far as one can tell how long it takes."""
+IDLE_S: Final = 0.2
+PULSED_S: Final = 5.0
+"""How long to wait for news at most: without and with a database that says when somebody has committed."""
+AWAY_S: Final = 1.0
+RETENTION_S: Final = 14 * 86400
+
+
+class Worker:
+    """See the module.
+
+    Parameters
+    ----------
+    threads : int
+        How many jobs run at a time.
+    lease_s : float
+        After this long without a sign of life from this process its jobs are anybody's. Clocks of several machines must
+        agree far better than this.
+    retention_s : float
+        Ended jobs are deleted after this long.
+    seed : int, optional
+        Of the chance in the delays between attempts.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        kinds: Iterable[Kind],
+        *,
+        threads: int = 2,
+        lease_s: float = 30.0,
+        observer: Observer | None = None,
+        name: str = "",
+        retention_s: float = RETENTION_S,
+        seed: int | None = None,
+    ) -> None:
+        self.queue = queue
+        if observer is not None:
+            queue.observer = observer
+        self.kinds = {kind.name: kind for kind in kinds}
+        self.threads = threads
+        self.token = new_id()
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self.endings = Endings(queue, self.token, random.Random(seed))  # noqa: S311  delays are no secret
+        self.keeper = Keeper(self, lease_s, retention_s)
+        self._fence = 0
+        self._cost_s: dict[str, float] = {}
+        self._hand: deque[Job] = deque()
+        self._running: dict[int, Work] = {}
+        self._changed = threading.Condition()
+        self._stopped = threading.Event()
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._log = logger("jobs")
+
+    # Starting and stopping
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+        self.keeper.start()
+        self.endings.start()
+        for number in range(self.threads):
+            self._begin(self._run_jobs, f"job {number + 1}")
+        self._begin(self._claim_jobs, "jobs")
+
+    def _begin(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def run(self, grace_s: float = 20.0) -> None:
+        """Work until `ask_to_stop` is called from a signal handler or another thread."""
+        self.start()
+        self._stopped.wait()
+        self.stop(grace_s)
+
+    def ask_to_stop(self) -> None:
+        """Claim nothing more; `run` then stops."""
+        self._stopped.set()
+        self.queue.woken.set()
+
+    def stop(self, grace_s: float = 20.0) -> None:
+        """Let what runs finish in half of ``grace_s``, then ask it to end, and queue again what still has not."""
+        self.ask_to_stop()
+        with self._changed:
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._running, grace_s / 2)
+            for work in self._running.values():
+                work.interrupt(Stopping)
+            self._changed.wait_for(lambda: not self._running, grace_s / 2)
+            left, waiting = list(self._running.values()), list(self._hand)
+            self._hand.clear()
+        self._ended.set()
+        for work in left:
+            work.interrupt(LeaseLost)
+            with suppress(XinglinError):
+                self.endings.put_back(work.job)
+        self._give_back(waiting)
+        self.endings.close()
+        self.keeper.close()
+        for thread in self._threads:
+            thread.join(timeout=0.1 if left else None)
+
+    def _give_back(self, jobs: list[Job]) -> None:
+        for fence in {job.fence for job in jobs}:
+            these = [job for job in jobs if job.fence == fence]
+            with suppress(XinglinError):
+                self.queue.database.write(
+                    lambda connection, these=these: repository.give_back_many(connection, self.token, these)  # type: ignore[misc]
+                )
+
+    # Claiming
+
+    def _claim_jobs(self) -> None:
+        pulse = self.queue.database.pulse() if hasattr(self.queue.database, "pulse") else None
+        while not self._stopped.is_set():
+            with self._changed:
+                if not self._hungry():
+                    self._changed.wait(IDLE_S)
+                    continue
+            self.queue.woken.clear()
+            try:
+                jobs = self.claim() if self._due() else []
+            except XinglinError as error:
+                self._log.warning("claim", reason=error.key)
+                self._stopped.wait(AWAY_S)
+                continue
+            if jobs:
+                continue
+            if pulse is not None and not self.queue.woken.is_set():
+                pulse.wait(self._pause_s(PULSED_S))
+            else:
+                self.queue.woken.wait(self._pause_s(IDLE_S))
+
+    def _pause_s(self, most: float) -> float:
+        with suppress(XinglinError), self.queue.database.read(snapshot=False) as connection:
+            due = repository.next_due_us(connection)
+            if due is not None:
+                return min(most, max(IDLE_S / 4, (due - now_us()) / 1e6))
+        return most
+
+    def _due(self) -> bool:
+        """Whether a claim would find anything: a look costs no write."""
+        with self.queue.database.read(snapshot=False) as connection:
+            return repository.any_due(connection, now_us())
+
+    def _hungry(self) -> bool:
+        if self._stopped.is_set():
+            return False
+        ahead = sum(self._cost_s.get(job.kind, AHEAD_S) for job in self._hand)
+        return len(self._hand) + len(self._running) < self.threads or ahead < AHEAD_S * self.threads / 2
+
+    def claim(self) -> list[Job]:
+        """Take the next due jobs in hand, as many as are good to have there. Raises Unavailable."""
+        if not self.kinds:
+            return []
+        self._fence += 1
+        fence = self._fence
+        with self._changed:
+            ahead = sum(self._cost_s.get(job.kind, AHEAD_S) for job in self._hand)
+            busy = Counter(job.kind for job in self._hand)
+            busy.update(work.job.kind for work in self._running.values())
+        room = {
+            kind.name: kind.concurrency - busy[kind.name] for kind in self.kinds.values() if kind.concurrency
+        }
+        kinds = [name for name in self.kinds if room.get(name, 1) > 0]
+        if not kinds:
+            return []
+        idle = max(1, self.threads - busy.total())
+        budget = AHEAD_S * self.threads - ahead
+        quickest = min((self._cost_s.get(name, AHEAD_S) for name in kinds), default=AHEAD_S)
+        limit = max(idle, min(CLAIM_MOST, int(budget / max(quickest, 1e-6))))
+
+        def choose(found: list[Candidate]) -> list[Candidate]:
+            return self._choose(found, idle, budget, dict(room))
+
+        def unit(connection: Connection) -> list[Job]:
+            jobs = repository.claim(connection, self.token, fence, kinds, limit, now_us(), choose)
+            for job in jobs:
+                self.queue.tell(connection, job)
+            return jobs
+
+        jobs = self.queue.database.write(unit)
+        with self._changed:
+            self._hand.extend(jobs)
+            self._changed.notify_all()
+        return jobs
+
+    def _choose(
+        self, found: list[Candidate], idle: int, budget_s: float, room: dict[str, int]
+    ) -> list[Candidate]:
+        """The first of ``found`` that go together.
+
+        One that has been tried before comes alone: should it be what ended its worker, it takes no others with it again
+        and again. Those that are shown are of one tenant, because a transaction of the record is.
+        """
+        chosen: list[Candidate] = []
+        tenant: int | None = None
+        spent = 0.0
+        for candidate in found:
+            _, its_tenant, kind, attempts, shown = candidate
+            if room.get(kind, 1) <= 0:
+                continue
+            cost = self._cost_s.get(kind, AHEAD_S)
+            if chosen and (attempts or (len(chosen) >= idle and spent + cost > budget_s)):
+                break
+            if shown:
+                if tenant not in (None, its_tenant):
+                    break
+                tenant = its_tenant
+            chosen.append(candidate)
+            spent += cost
+            if kind in room:
+                room[kind] -= 1
+            if attempts:
+                break
+        return chosen
+
+    # Running
+
+    def _run_jobs(self) -> None:
+        while True:
+            with self._changed:
+                while not self._hand:
+                    if self._stopped.is_set():
+                        return
+                    self._changed.wait()
+                if self._stopped.is_set():
+                    return  # what is in hand is given back
+                job = self._hand.popleft()
+                work = self._running[job.seq] = Work(self.queue, job)
+                if len(self._hand) < self.threads:
+                    self._changed.notify_all()
+            try:
+                self._run(work)
+            finally:
+                with self._changed:
+                    self._running.pop(job.seq, None)
+                    if self._stopped.is_set() or not self._hand:
+                        self._changed.notify_all()
+
+    def _run(self, work: Work) -> None:
+        """Run one job and see to its end, whatever it is."""
+        job = work.job
+        bind(job=job.id)
+        began = time.monotonic()
+        try:
+            result = self.kinds[job.kind].run(work)
+        except BaseException as error:
+            self.endings.broke(work, error)
+        else:
+            self.endings.done(work, result)
+        finally:
+            unbind()
+        took = time.monotonic() - began
+        known = self._cost_s.get(job.kind)
+        self._cost_s[job.kind] = took if known is None else max(0.8 * known + 0.2 * took, took / 8)
+
+    def known(self) -> set[int]:
+        """seqs of the jobs in hand, running, or being ended."""
+        with self._changed:
+            return {job.seq for job in self._hand} | set(self._running) | self.endings.pending()
+
+    def works(self) -> list[Work]:
+        """What runs."""
+        with self._changed:
+            return list(self._running.values())
+
+    @property
+    def fence(self) -> int:
+        """The number of the latest claim."""
+        return self._fence
+
+    def run_pending(self) -> int:
+        """Run what is due, in this thread, until nothing is; how many runs. For tests, and for a queue without workers."""
+        self.keeper.keep()
+        ran = 0
+        while self._due() and self.claim():
+            while self._hand:
+                job = self._hand.popleft()
+                work = self._running[job.seq] = Work(self.queue, job)
+                try:
+                    self._run(work)
+                finally:
+                    del self._running[job.seq]
+                ran += 1
+            self.endings.flush()
+            self.keeper.keep()
+        return ran
