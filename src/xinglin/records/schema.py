@@ -192,6 +192,11 @@ def _first(connection: Connection) -> None:
         connection.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (key, value))
 
 
+def make_search_tables(connection: Connection) -> None:
+    """The tables of step 1 on an empty SQLite connection: what a search needs, for an index in memory."""
+    run_script(connection, _SQLITE_1)
+
+
 def _second(connection: Connection) -> None:
     """The backbone: queue, feed, time machine, custom parameters, bulk; each with its own tables."""
     for part in (jobs, feed, past, custom, bulk):

@@ -22,6 +22,7 @@ _RANK = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 _LOCAL = re.compile(r"([A-Z][A-Za-z]{2,60})/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _TEXTS = re.compile(rb'"((?:[^"\\]++|\\.)*+)"')
+_SUBSETTED = b'{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}'
 _NARRATIVE = re.compile(rb"""(?:href|src)\s*=\s*\\?["']([^"'\\#]{1,512})""")
 
 
@@ -338,18 +339,15 @@ def bundle_bytes(
     total: int | None = None,
     links: Sequence[tuple[str, str]] = (),
     subsetted: bool = False,
+    tags: Sequence[bytes] = (),
 ) -> bytes:
-    """A Bundle joined from the bytes of its entries: nothing of them is read or written again."""
+    """A Bundle joined from the bytes of its entries: nothing of them is read or written again. ``tags``: of its meta."""
     parts = [b'{"resourceType":"Bundle"']
     if id_:
         parts.append(b'"id":"%s"' % id_.encode())
     if updated:
-        tag = b""
-        if subsetted:
-            tag = (
-                b',"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue",'
-                b'"code":"SUBSETTED"}]'
-            )
+        codings = [*tags, *([_SUBSETTED] if subsetted else [])]
+        tag = b',"tag":[%s]' % b",".join(codings) if codings else b""
         parts.append(b'"meta":{"lastUpdated":"%s"%s}' % (updated.encode(), tag))
     parts.append(b'"type":"%s"' % kind.encode())
     if total is not None:

@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from xinglin.kernel.clock import now
 from xinglin.kernel.ids import new_id
 from xinglin.records.errors import Gone, NoSuchVersion, NotFound
 from xinglin.records.history import HistoryQuery
+from xinglin.records.past import past_of
+from xinglin.records.rest import past
 from xinglin.records.rest.bundles import bundle_bytes
 from xinglin.records.rest.conditional import instant_text, not_modified, version_number
 from xinglin.records.rest.edge import (
@@ -39,8 +42,16 @@ if TYPE_CHECKING:
 
 
 def read(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
-    """``GET [type]/[id]``. Raises NotFound, Gone."""
-    return _given(edge, request, edge.records.read(request.actor, type_, id_))
+    """``GET [type]/[id]``; with ``_known`` or ``_valid`` as it was then. Raises NotFound, Gone, and PastError."""
+    at, pairs = past.asked(edge, request, request.pairs)
+    if at is None:
+        return _given(edge, request, edge.records.read(request.actor, type_, id_))
+    stored = past_of(edge.records).read(request.actor, type_, id_, at)
+    # The same version reads otherwise at another instant: no tag of it is good for a later If-None-Match.
+    asked = {k: v for k, v in request.headers.items() if k not in ("if-none-match", "if-modified-since")}
+    bare = structs.replace(request, pairs=pairs, headers=asked)
+    answer = _given(edge, bare, past.as_it_was(edge, request, stored, at))
+    return structs.replace(answer, headers=[*answer.headers, *past.headers(at)])
 
 
 def vread(edge: Edge, request: Request, type_: str, id_: str, version: str) -> Answer:
