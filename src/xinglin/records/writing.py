@@ -57,8 +57,6 @@ def write_versions(
     """
     tx, at_us = ledger.transaction(connection, tenant)
     updated = instant_text(at_us)
-    from xinglin.records.index.signature import index_signature
-
     before = [version.rid for version in versions if version.current is not None]
     if before:
         keep_patients(connection, tenant, before)
@@ -79,7 +77,7 @@ def write_versions(
         deleted = version.body is None
         row = (
             version.rid, tenant, version.type, version.id, number, tx, at_us, DELETED if deleted else LIVE,
-            version.method, patient, index_signature(version.type, version.rows.zone if version.rows else "UTC"), frame,
+            version.method, patient, _signature(version), frame,
         )  # fmt: skip
         (new if version.current is None else later).append(row)
         if answer:
@@ -89,6 +87,13 @@ def write_versions(
         repository.replace(connection, later)
     rows_repository.insert(connection, batch)
     return done
+
+
+def _signature(version: Version) -> int:
+    from xinglin.records.index.signature import index_signature
+
+    rows = version.rows
+    return index_signature(version.type) if rows is None else index_signature(version.type, rows.zone, rows.own)
 
 
 def _outcome(version: Version, number: int, at_us: int, body: bytes) -> Stored:

@@ -19,7 +19,7 @@ from xinglin.standards.fhir.temporal import interval, period_interval, site_zone
 
 Rows: TypeAlias = Callable[..., None]
 
-_IN_SOURCE: Final = {
+IN_SOURCE: Final = {
     name: getattr(values, name)
     for name in (
         "NOTHING", "address", "aim", "canonical", "coding", "concept", "contact", "family", "given", "human_name",
@@ -55,6 +55,9 @@ def extract(resource: Any, context: IndexContext) -> IndexRows:
     )
     for parameter in left:
         general_rows(parameter, resource, context.bases, zone, rows)
+    if context.own and (own := context.own.get(kind)) is not None:
+        own.append(resource, context.bases, zone, rows)
+        rows.own = own.digest
     if len(rows.tokens) > 1:
         rows.tokens = list(dict.fromkeys(rows.tokens))
     if len(rows.references) > 1:
@@ -76,6 +79,6 @@ def extract(resource: Any, context: IndexContext) -> IndexRows:
 def written_rows(kind: str) -> tuple[Rows, tuple[SearchParameter, ...]]:
     """The written function for a resource type, and the parameters it leaves to the FHIRPath engine."""
     made = write(kind, frozenset(PATIENT_COMPARTMENT.get(kind, ())))
-    names: dict[str, Any] = dict(_IN_SOURCE)
+    names: dict[str, Any] = dict(IN_SOURCE)
     exec(compile(made.source, f"<index rows of {kind}>", "exec"), names)  # noqa: S102 - our own tables only
     return names["rows"], made.left

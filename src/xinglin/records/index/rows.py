@@ -43,7 +43,12 @@ columns and full text. The same row never stands twice in a list.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xinglin.records.index.own import Own
 
 INDEX_VERSION: Final = 1
 """Raise when `extract` gives other rows than before for the same resource; see also
@@ -79,6 +84,8 @@ class IndexRows:
     patients: list[str] = field(default_factory=list)
     zone: str = "UTC"
     """In which the dates were read."""
+    own: str = ""
+    """Digest of the tenant's own parameters that rows were drawn for beside R4's (`own.Own`), "" without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,9 @@ class IndexContext:
 
     ``bases``: the site's own base URLs, each ending in "/", whose absolute references are local.
     ``zone``: the IANA name of the site's time zone, in which partial dates and times without offset are read.
+    ``own``: the tenant's own search parameters, of each type that has any.
     """
 
     bases: tuple[str, ...] = ()
     zone: str = "UTC"
+    own: Mapping[str, Own] = field(default_factory=dict)

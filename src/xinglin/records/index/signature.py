@@ -20,11 +20,11 @@ from xinglin.standards.ucum import table
 
 
 @cache
-def index_signature(type: str, zone: str = "UTC") -> int:
+def index_signature(type: str, zone: str = "UTC", own: str = "") -> int:
     """The present signature of a resource type's index rows: 31 bits of a digest, INDEX_VERSION included.
 
     Types without names of people do not depend on readings, those without quantities not on units, those without dates
-    not on the ``zone`` in which a date is a day.
+    not on the ``zone`` in which a date is a day. ``own``: digest of the tenant's own parameters of the type.
 
     >>> 0 <= index_signature("Patient") < 2**31
     True
@@ -44,6 +44,8 @@ def index_signature(type: str, zone: str = "UTC") -> int:
         parts.append(_units())
     if zone != "UTC" and ("interval(" in written.source or written.left):
         parts.append(zone)
+    if own:
+        parts += ["own", own] if zone == "UTC" else ["own", own, zone]
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 

@@ -115,20 +115,25 @@ class Written:
     left: tuple[SearchParameter, ...]
 
 
-def write(type: str, owners: frozenset[str]) -> Written:
-    """The function for ``type``; parameters named in ``owners`` put a resource into a Patient's compartment."""
+def write(
+    type: str, owners: frozenset[str], own: Iterable[SearchParameter] | None = None
+) -> Written:
+    """The function for ``type``; parameters named in ``owners`` put a resource into a Patient's compartment.
+
+    ``own``: for these parameters, in place of R4's.
+    """
     tree = Place()
     left: list[SearchParameter] = []
     names = _names()
     parameters = parameters_of(type)
-    for parameter in parameters.values():
+    for parameter in parameters.values() if own is None else own:
         if parameter.name in UNINDEXED or not parameter.expression or parameter.type == "special":
             continue
         try:
             if parameter.type == "composite":
                 _lay_composite(tree, parameter, type, names)
             else:
-                for walk in _of(parameter, type):
+                for walk in of(parameter, type):
                     if takes(parameter.type, walk.type):
                         tree.at(walk.steps).endings.append(Ending(parameter.type, walk, parameter.number))
         except NotAWalk:
@@ -141,7 +146,8 @@ def write(type: str, owners: frozenset[str]) -> Written:
     return Written("\n".join(lines) + "\n", tuple(left))
 
 
-def _of(parameter: SearchParameter, type: str) -> tuple[Walk, ...]:
+def of(parameter: SearchParameter, type: str) -> tuple[Walk, ...]:
+    """The walks of a parameter on ``type``. Raises NotAWalk."""
     expression = parameter.expression
     if parameter.base in ("Resource", "DomainResource"):
         expression = expression.removeprefix(parameter.base + ".")

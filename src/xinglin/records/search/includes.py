@@ -77,7 +77,11 @@ class _Including:
         """What ``found`` refers to."""
         rids = [rid for rid, kind in found if include.source in ("*", kind)]
         parameter = include.parameter
-        params = f"f.param < {IDENTIFIER}" if parameter == "*" else f"f.param = {parameter.number}"
+        if parameter != "*":
+            params = f"f.param = {parameter.number}"
+        else:
+            own = "".join(f" OR f.param = {number}" for number in include.own)
+            params = f"(f.param < {IDENTIFIER}{own})"
         return self.take("f.rid", "f.target", params, rids, include.target)
 
     def backward(self, include: Include, found: Sequence[Found]) -> list[Found]:
@@ -86,7 +90,7 @@ class _Including:
         if include.parameter != "*":
             params = f"f.param = {include.parameter.number}"
         else:
-            numbers = reference_parameters(include.source)
+            numbers = (*reference_parameters(include.source), *include.own)
             params = f"f.param IN ({', '.join(map(str, numbers))})" if numbers else "1 = 0"
         return self.take("f.target", "f.rid", params, rids, None)
 

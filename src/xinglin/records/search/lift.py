@@ -24,7 +24,7 @@ from xinglin.records.search.nodes import (
     Updated,
     Words,
 )
-from xinglin.records.search.owners import compartment_parameters, is_owning, is_single, resource_types
+from xinglin.records.search.owners import compartment_parameters, is_owning, resource_types, single
 from xinglin.records.search.words import expression
 from xinglin.standards.fhir.search.query import (
     Chain,
@@ -89,7 +89,7 @@ class Lifter(Comparisons):
         parameter = chain.parameter
         return Chained(
             (parameter.number,),
-            is_single(parameter.base, parameter.name),
+            single(parameter),
             parameter.base not in _ANY_TYPE,
             tuple(ends),
         )
@@ -146,9 +146,9 @@ class Lifter(Comparisons):
         negated = criterion.modifier == "not"
         if not tests and not negated:
             return _NEVER
-        single = len(params) == 1 and is_single(parameter.base, parameter.name)
+        once = len(params) == 1 and single(parameter)
         owner = owner_slot(criterion, tests, types) if table == "reference" and tests else -1
-        return Match(table, params, tests, single, typed, parameter.name, negated, owner)
+        return Match(table, params, tests, once, typed, parameter.name, negated, owner)
 
     def ids(self, criterion: Criterion, types: Sequence[str]) -> Node:
         """`_id`."""
@@ -226,5 +226,4 @@ def sort_key(key: SortKey) -> Key:
     parameter = key.parameter
     if parameter.name in ("_id", "_lastUpdated"):
         return Key(parameter.name, 0, True, key.descending)
-    single = is_single(parameter.base, parameter.name)
-    return Key(TABLES[parameter.type], parameter.number, single, key.descending)
+    return Key(TABLES[parameter.type], parameter.number, single(parameter), key.descending)

@@ -7,7 +7,8 @@ from functools import cache
 
 from xinglin.standards.fhir.r4 import compartments
 from xinglin.standards.fhir.r4.elements import ELEMENTS
-from xinglin.standards.fhir.r4.parameters import PARAMETERS, parameters_of
+from xinglin.standards.fhir.r4.parameters import PARAMETERS, SearchParameter, parameters_of
+from xinglin.standards.fhir.search.known import FIRST_OWN
 
 _PATIENT_ONLY = re.compile(r"\.where\(\s*resolve\(\)\s+is\s+Patient\s*\)")
 
@@ -55,6 +56,13 @@ def reference_parameters(resource_type: str) -> tuple[int, ...]:
     """The numbers of all reference parameters of a type, of all types for ``*``."""
     types = resource_types() if resource_type == "*" else (resource_type,)
     return tuple(p.number for name in types for p in parameters_of(name).values() if p.type == "reference")
+
+
+def single(parameter: SearchParameter) -> bool:
+    """`is_single`, for R4's parameters and the site's own."""
+    if parameter.number >= FIRST_OWN:
+        return parameter.single
+    return is_single(parameter.base, parameter.name)
 
 
 _CAST = re.compile(r"^\(?([A-Z]\w+(?:\.\w+)+?)(?:\.as\(\w+\)| as \w+\))?$")

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from xinglin.standards.fhir.search.errors import (
+    REFUSED_ALWAYS,
     MalformedParameter,
     SearchError,
     TooLargeSearch,
     UnknownParameter,
     UnsupportedSearch,
 )
+from xinglin.standards.fhir.search.known import STANDARD, Known
 from xinglin.standards.fhir.search.limits import Limits
-from xinglin.standards.fhir.search.names import RESOURCE_TYPES, parameter_named, points_to, targets
+from xinglin.standards.fhir.search.names import RESOURCE_TYPES, points_to, targets
 from xinglin.standards.fhir.search.query import (
     Chain,
     Condition,
@@ -60,6 +62,7 @@ class Reader:
     limits: Limits
     site: Site
     branches: int = field(default=0)
+    known: Known = STANDARD
 
     def condition(self, name: str, value: str) -> Condition:
         """What ``name=value`` asks of a resource of the search.
@@ -94,7 +97,7 @@ class Reader:
         _, source, link, further = parts
         if source not in RESOURCE_TYPES:
             raise UnknownParameter("unknown-type-in-parameter", name=name, type=source[:60])
-        reference = parameter_named(source, link)
+        reference = self.known.named(source, link)
         if reference is None or reference.type != "reference":
             raise UnknownParameter("no-reference", name=name, parameter=link[:60], type=source)
         if type is not None and not points_to(reference, type):
@@ -118,7 +121,7 @@ class Reader:
                 raise TooLargeSearch("chain-too-wide", name=name, limit=self.limits.chain_branches)
             try:
                 found[target] = self._condition(target, further, name, value, depth)
-            except TooLargeSearch:
+            except REFUSED_ALWAYS:
                 raise
             except SearchError as error:
                 # Of several target types some lack the parameter: only when all do, say why.
@@ -130,7 +133,7 @@ class Reader:
         return Chain(parameter, tuple(found), tuple(found.values()))
 
     def _named(self, type: str | None, link: str, name: str) -> SearchParameter:
-        parameter = parameter_named(type, link)
+        parameter = self.known.named(type, link)
         if parameter is None:
             raise UnknownParameter(
                 "unknown-parameter", name=name, parameter=link[:60], type=type or "Resource"
@@ -140,7 +143,7 @@ class Reader:
     def _criterion(self, type: str | None, rest: str, name: str, value: str) -> Criterion:
         link, colon, modifier = rest.partition(":")
         also: tuple[SearchParameter, ...] = ()
-        if type is None and self.types and parameter_named(None, link) is None:
+        if type is None and self.types and self.known.named(None, link) is None:
             first, *others = (self._named(one, link, name) for one in self.types)
             if any(other.type != first.type for other in others):
                 raise UnsupportedSearch("unlike-types", name=name)

@@ -5,8 +5,9 @@ XinglinError
      ├─ UnknownParameter    not-supported: no such parameter, modifier or resource type
      ├─ MalformedParameter  value: a known parameter whose value does not fit
      ├─ UnsupportedSearch   not-supported: defined by R4, but not answered here
-     └─ TooLargeSearch      too-costly: over a limit, which the message names; refused also under lenient
-     handling
+     ├─ TooLargeSearch      too-costly: over a limit, which the message names; refused also under lenient
+     │  handling
+     └─ NotIndexedYet       incomplete, 503: an own parameter whose index is being built; refused in both handlings
 """
 
 from __future__ import annotations
@@ -54,3 +55,14 @@ class TooLargeSearch(SearchError):
     """Over one of `Limits`."""
 
     issue: ClassVar[str] = "too-costly"
+
+
+class NotIndexedYet(SearchError):
+    """A parameter of the site's own that does not find everything yet; later it will."""
+
+    status: ClassVar[int] = 503
+    issue: ClassVar[str] = "incomplete"
+
+
+REFUSED_ALWAYS = (TooLargeSearch, NotIndexedYet)
+"""What lenient handling does not pass by: to leave such a parameter out would answer another question."""

@@ -13,11 +13,13 @@ from xinglin.kernel.clock import now_us as present_us
 from xinglin.standards.fhir.search import results
 from xinglin.standards.fhir.search.conditions import Reader
 from xinglin.standards.fhir.search.errors import (
+    REFUSED_ALWAYS,
     SearchError,
     TooLargeSearch,
     UnknownParameter,
     UnsupportedSearch,
 )
+from xinglin.standards.fhir.search.known import STANDARD, Known
 from xinglin.standards.fhir.search.limits import Limits
 from xinglin.standards.fhir.search.names import RESOURCE_TYPES
 from xinglin.standards.fhir.search.query import (
@@ -51,6 +53,7 @@ def parse_query(
     compartment: Compartment | None = None,
     bases: tuple[str, ...] = (),
     now_us: int | None = None,
+    known: Known = STANDARD,
 ) -> Query:
     """The search of ``type`` (None: of all types) that the decoded name and value ``pairs`` of a URL ask for.
 
@@ -65,6 +68,8 @@ def parse_query(
         The site's own base URLs, ending in "/": absolute references below them are local.
     now_us : int, optional
         The present for the prefix ``ap``, µs since 1970.
+    known : Known
+        The parameters that may be named: R4's, and the site's own.
 
     Raises
     ------
@@ -83,7 +88,7 @@ def parse_query(
             "too-many-parameters", name=pairs[limits.parameter_limit][0], limit=limits.parameter_limit
         )
     site = Site(site_zone(timezone), bases, present_us() if now_us is None else now_us)
-    draft = _Draft(type, limits, site, strict)
+    draft = _Draft(type, limits, site, strict, known)
     # Types first: they decide what every other name means.
     for name, value in pairs:
         if name == "_type":
@@ -102,6 +107,7 @@ class _Draft:
     limits: Limits
     site: Site
     strict: bool
+    known: Known
     types: tuple[str, ...] = ()
     criteria: list[Condition] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
@@ -121,7 +127,7 @@ class _Draft:
             if len(value) > self.limits.pattern_limit * self.limits.value_limit:
                 raise TooLargeSearch("value-too-long", name=name, limit=self.limits.pattern_limit)
             step(name, value)
-        except TooLargeSearch:
+        except REFUSED_ALWAYS:
             raise
         except SearchError as error:
             if self.strict:
@@ -150,12 +156,14 @@ class _Draft:
                 raise TooLargeSearch(
                     "too-many-includes", name=name, limit=self.limits.include_parameter_limit
                 )
-            include = results.include(name, modifier, value, self.type, backward=base == "_revinclude")
+            include = results.include(
+                name, modifier, value, self.type, backward=base == "_revinclude", known=self.known
+            )
             (self.revincludes if base == "_revinclude" else self.includes).append(include)
             return
         if name == "_sort":
             results.once(name, self.sort)
-            self.sort = results.sort(name, value, self.type, self.limits)
+            self.sort = results.sort(name, value, self.type, self.limits, self.known)
         elif name == "_count":
             results.once(name, self.count)
             self.count = min(results.count(name, value), self.limits.page_size_max)
@@ -175,7 +183,7 @@ class _Draft:
             results.contained(name, value)
         else:
             if self.reader is None:
-                self.reader = Reader(self.type, self.types, self.limits, self.site)
+                self.reader = Reader(self.type, self.types, self.limits, self.site, known=self.known)
             self.criteria.append(self.reader.condition(name, value))
 
     def query(self, compartment: Compartment | None, pairs: tuple[tuple[str, str], ...]) -> Query:

@@ -50,7 +50,7 @@ def _element_targets(path: str) -> tuple[str, ...]:
         return ()
     type, *names = path.split(".")
     for name in names[:-1]:
-        element = ELEMENTS[type].get(name)
+        element = ELEMENTS.get(type, {}).get(name)
         if element is None or len(element.types) != 1:
             return ()
         type = element.types[0]

@@ -212,13 +212,15 @@ class Include(Struct, frozen=True):
     """``_include=source:parameter[:target]``, or ``_revinclude``. ``parameter`` "*": every reference
     parameter of ``source``.
 
-    ``source`` "*" (only with parameter "*") is any type. ``target`` None: of any type.
+    ``source`` "*" (only with parameter "*") is any type. ``target`` None: of any type. ``own``: numbers of the site's own
+    parameters that "*" means beside R4's.
     """
 
     source: str
     parameter: SearchParameter | Literal["*"]
     target: str | None
     iterate: bool
+    own: tuple[int, ...] = ()
 
 
 class SortKey(Struct, frozen=True):

@@ -14,11 +14,11 @@ from xinglin.standards.fhir.search.errors import (
     UnknownParameter,
     UnsupportedSearch,
 )
+from xinglin.standards.fhir.search.known import STANDARD, Known
 from xinglin.standards.fhir.search.limits import Limits
 from xinglin.standards.fhir.search.names import (
     RESOURCE_TYPES,
     element_names,
-    parameter_named,
     points_to,
 )
 from xinglin.standards.fhir.search.query import Include, SortKey, Summary, Total
@@ -53,14 +53,16 @@ def types(name: str, value: str, limits: Limits) -> tuple[str, ...]:
     return names
 
 
-def sort(name: str, value: str, type: str | None, limits: Limits) -> tuple[SortKey, ...]:
+def sort(
+    name: str, value: str, type: str | None, limits: Limits, known: Known = STANDARD
+) -> tuple[SortKey, ...]:
     """The keys of ``_sort``: only names of search parameters that have an order."""
     keys = value.split(",")
     if len(keys) > limits.sort_key_limit:
         raise TooLargeSearch("too-many-sort-keys", name=name, limit=limits.sort_key_limit)
     found = []
     for key in keys:
-        parameter = parameter_named(type, key.removeprefix("-"))
+        parameter = known.named(type, key.removeprefix("-"))
         if parameter is None:
             raise MalformedParameter("unknown-sort-key", name=name, key=key.removeprefix("-")[:64])
         if parameter.type in ("composite", "special") or parameter.name in ("_text", "_content"):
@@ -119,7 +121,9 @@ def contained(name: str, value: str) -> None:
         raise UnsupportedSearch("contained", name=name)
 
 
-def include(name: str, modifier: str, value: str, type: str | None, *, backward: bool) -> Include:
+def include(
+    name: str, modifier: str, value: str, type: str | None, *, backward: bool, known: Known = STANDARD
+) -> Include:
     """One ``_include`` or ``_revinclude`` (``backward``) of a search of ``type``.
 
     An include that could never bring anything is refused rather than passed by.
@@ -128,7 +132,7 @@ def include(name: str, modifier: str, value: str, type: str | None, *, backward:
         raise UnknownParameter("unknown-modifier", name=name, modifier=modifier[:30], words="iterate")
     iterate = modifier == "iterate"
     if value == "*":
-        return Include("*", "*", None, iterate)
+        return Include("*", "*", None, iterate, known.references("*"))
     parts = value.split(":")
     source, target = parts[0], parts[2] if len(parts) == 3 else None
     if not 2 <= len(parts) <= 3 or source not in RESOURCE_TYPES:
@@ -139,7 +143,7 @@ def include(name: str, modifier: str, value: str, type: str | None, *, backward:
     if parts[1] == "*":
         parameter = "*"
     else:
-        found = parameter_named(source, parts[1])
+        found = known.named(source, parts[1])
         if found is None or found.type != "reference":
             raise MalformedParameter("include-no-reference", name=name, value=parts[1][:64], type=source)
         if target is not None and not points_to(found, target):
@@ -151,4 +155,5 @@ def include(name: str, modifier: str, value: str, type: str | None, *, backward:
             misses = target not in (None, type) or not points_to(parameter, type)
         if misses:
             raise MalformedParameter("include-without-effect", name=name)
-    return Include(source, parameter, target, iterate)
+    own = known.references(source) if parameter == "*" else ()
+    return Include(source, parameter, target, iterate, own)
