@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "cancelled")
 """In the database a state is its place here; what is below 2 is not ended."""
+ATTEMPTS: Final = 5
 Level: TypeAlias = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a worker can run: a name and its function.
+    """What a worker can run: a name such as ``records.export``, and its function.
 
-    ``attempts``: how often a job is tried where `Queue.add` says nothing else. ``concurrency``: how many of the kind one
-    worker runs at a time, 0 no limit. ``title``: the key of the sentence that a person reads in place of the name; it is
-    filled from the job's arguments.
+    ``attempts``: how often a job of the kind is tried unless `Queue.add` says otherwise. ``concurrency``: how many of the
+    kind one worker runs at a time, 0 no limit. A person reads the sentence ``records.job-export`` in place of the name
+    (`title`).
     """
 
     name: str
     run: Callable[[Work], Mapping[str, Any] | None]
-    attempts: int = 5
+    attempts: int = ATTEMPTS
     concurrency: int = 0
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,17 @@ class Schedule:
     shown: bool
     next_us: int
     last_us: int | None
+
+
+def title(kind: str, arguments: Mapping[str, Any], language: Language = "en") -> str:
+    """What a job of this kind does, as a sentence filled from its arguments; the kind's name where there is none.
+
+    The sentence of the kind ``records.export`` is ``records.job-export``.
+    """
+    package, _, name = kind.partition(".")
+    key = f"{package}.job-{name}"
+    said = sentence(key, language, arguments)
+    return kind if said == key else said
 
 
 def sentence(key: str, language: Language, values: Mapping[str, Any]) -> str:

@@ -19,7 +19,6 @@ from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, Database
 from xinglin.kernel.ids import new_id
 
-ATTEMPTS: Final = 5
 LOG_LINES: Final = 1000
 
 
@@ -52,7 +51,7 @@ class Queue:
         purpose: str = "HOPERAT",
         priority: int = 0,
         run_at_us: int | None = None,
-        attempts: int = ATTEMPTS,
+        attempts: int | None = None,
         unique: str = "",
         shown: bool = False,
     ) -> Job:
@@ -66,8 +65,8 @@ class Queue:
             Higher ones run first.
         run_at_us : int, optional
             Not before this instant (µs UTC).
-        attempts : int
-            How often it is tried in all before it is given up as failed.
+        attempts : int, optional
+            How often it is tried in all before it is given up as failed; by default as its kind says.
         shown : bool
             Whether people see it: as a FHIR Task of the same id, where the record is.
         """
@@ -91,7 +90,7 @@ class Queue:
         purpose: str = "HOPERAT",
         priority: int = 0,
         run_at_us: int | None = None,
-        attempts: int = ATTEMPTS,
+        attempts: int | None = None,
         unique: str = "",
         shown: bool = False,
     ) -> Job:
@@ -214,7 +213,7 @@ class Queue:
         actor: str = "local-system",
         purpose: str = "HOPERAT",
         priority: int = 0,
-        attempts: int = ATTEMPTS,
+        attempts: int | None = None,
         shown: bool = False,
     ) -> Schedule:
         """Have a job enqueued again and again, by whichever worker is there first, once a tick.
@@ -225,8 +224,8 @@ class Queue:
         """
         return self.timetable.put(
             Schedule(
-                name, tenant, kind, dict(arguments or {}), every_s, cron, zone, actor, purpose, priority, attempts, shown,
-                0, None,
+                name, tenant, kind, dict(arguments or {}), every_s, cron, zone, actor, purpose, priority, attempts or 0,
+                shown, 0, None,
             )
         )  # fmt: skip
 
@@ -249,13 +248,13 @@ def _new(
     purpose: str = "HOPERAT",
     priority: int = 0,
     run_at_us: int | None = None,
-    attempts: int = ATTEMPTS,
+    attempts: int | None = None,
     unique: str = "",
     shown: bool = False,
 ) -> Job:
     return Job(
         id=new_id(), tenant=tenant, kind=kind, state="queued", actor=actor, purpose=purpose,
-        arguments=dict(arguments or {}), priority=priority, attempts=0, attempts_most=max(1, attempts),
+        arguments=dict(arguments or {}), priority=priority, attempts=0, attempts_most=attempts or 0,
         run_at_us=now if run_at_us is None else run_at_us, queued_us=now, started_us=None, ended_us=None, owner=None,
         done=0, of=None, stage="", result=None, error=None, cancel_asked=False, unique=unique, shown=shown,
     )  # fmt: skip

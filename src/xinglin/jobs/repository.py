@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xinglin.jobs.model import STATES, Job, Level, LogLine, State
+from xinglin.jobs.model import ATTEMPTS, STATES, Job, Level, LogLine, State
 from xinglin.kernel.database import Connection, Row
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = range(5)
@@ -44,7 +44,7 @@ def _job(row: Row) -> Job:
     ) = row  # fmt: skip
     reason = unpacked(error)
     return Job(
-        id_, tenant, kind, STATES[state], actor, purpose, unpacked(arguments), priority, attempts, attempts_most,
+        id_, tenant, kind, STATES[state], actor, purpose, unpacked(arguments), priority, attempts, attempts_most or ATTEMPTS,
         run_at_us, queued_us, started_us, ended_us, owner, done, total, stage, unpacked(result),
         None if reason is None else (reason[0], reason[1]), bool(cancel_asked), unique, bool(shown),
         unpacked(checkpoint) or {}, seq, fence,
@@ -227,6 +227,14 @@ def claim(
     rows = connection.execute(sql, (worker, fence, now_us, *_keys(connection, chosen)))
     jobs = {job.seq: job for job in map(_job, rows)}
     return [jobs[candidate[0]] for candidate in chosen if candidate[0] in jobs]
+
+
+def set_attempts(connection: Connection, jobs: Sequence[Job], most: int) -> None:
+    """Let jobs for which nobody said how often to try them be tried as often as their kind says."""
+    connection.execute(
+        f"UPDATE job SET attempts_most = ? WHERE {_THESE[connection.dialect]} AND attempts_most = 0",
+        (most, *_keys(connection, [(job.seq, job.tenant) for job in jobs])),
+    )
 
 
 _THESE: Final = {

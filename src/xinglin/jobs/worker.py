@@ -21,7 +21,7 @@ from xinglin.jobs import repository
 from xinglin.jobs.ending import Endings
 from xinglin.jobs.errors import LeaseLost, Stopping
 from xinglin.jobs.keeping import Keeper
-from xinglin.jobs.model import Job, Kind
+from xinglin.jobs.model import ATTEMPTS, Job, Kind
 from xinglin.jobs.queue import Observer, Queue
 from xinglin.jobs.repository import Candidate
 from xinglin.jobs.work import Work
@@ -211,6 +211,10 @@ class Worker:
 
         def unit(connection: Connection) -> list[Job]:
             jobs = repository.claim(connection, self.token, fence, kinds, limit, now_us(), choose)
+            for kind in {job.kind for job in jobs}:
+                if self.kinds[kind].attempts != ATTEMPTS:
+                    these = [job for job in jobs if job.kind == kind]
+                    repository.set_attempts(connection, these, self.kinds[kind].attempts)
             for job in jobs:
                 self.queue.tell(connection, job)
             return jobs

@@ -22,10 +22,11 @@ class Site:
 
     @cached_property
     def queue(self) -> Queue:
-        """The durable queue, in the record's own database."""
+        """The durable queue, in the record's own database; what is shown of it are Tasks of the record."""
         from xinglin.jobs import Queue
+        from xinglin.records.tasks import Tasks
 
-        return Queue(self.records.database)
+        return Queue(self.records.database, Tasks(self.records))
 
     @cached_property
     def blobs(self) -> Blobs:
