@@ -15,7 +15,7 @@ from xinglin.records.bodies import compress
 from xinglin.records.identity import Ledger
 from xinglin.records.identity.repository import lock_entities
 from xinglin.records.index.rows import IndexRows
-from xinglin.records.past.repository import keep_patients
+from xinglin.records.past.repository import keep_links
 from xinglin.records.repository import DELETED, LIVE, Current
 from xinglin.records.rows import repository as rows_repository
 from xinglin.records.stored import Method, Outcome, Stored
@@ -59,7 +59,7 @@ def write_versions(
     updated = instant_text(at_us)
     before = [version.rid for version in versions if version.current is not None]
     if before:
-        keep_patients(connection, tenant, before)
+        keep_links(connection, tenant, before)
         repository.supersede(connection, tenant, before, at_us)
         rows_repository.delete(connection, tenant, before)
     batch = rows_repository.resolve(

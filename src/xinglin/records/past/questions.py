@@ -1,7 +1,7 @@
 """Which part of the record a search about the past needs, and what cannot be asked of the past.
 
-A search goes back where it names one patient: then that patient's own versions, and what these refer to, are all that it
-needs. Anything else would have to look through every version of everything.
+A search goes back where it names one patient: then that patient's own versions, what these refer to and what refers to
+them are all that it needs. Anything else would have to look through every version of everything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from xinglin.records.past.errors import NoSuchPast
-from xinglin.records.search.owners import is_owning
+from xinglin.records.search.owners import is_owning, resource_types
 from xinglin.standards.fhir.r4.compartments import PATIENT_COMPARTMENT
 from xinglin.standards.fhir.search.query import (
     Chain,
@@ -31,17 +31,29 @@ ROUNDS_MOST: Final = 16
 """How far `_include:iterate` follows references."""
 
 
+class Hop(Struct, frozen=True):
+    """From resources to what they refer to (``forward``), or to what refers to them, of ``types`` (ANY among them: all).
+
+    ``param``: number of the parameter by which, None for all.
+    """
+
+    forward: bool
+    types: frozenset[str]
+    param: int | None = None
+
+
 class Needs(Struct, frozen=True):
     """What must be at hand to answer a search.
 
-    ``patient``: id. ``types``: of the patient's own resources. ``followed``: types of what these refer to, ANY among
-    them for all; ``rounds``: how many references in a row. ``words``: the full text.
+    ``patient``: id. ``types``: of the patient's own resources. ``paths``: hops from these that criteria take.
+    ``brought``: what is included with them, ``rounds`` times over. ``words``: the full text.
     """
 
     patient: str
     types: tuple[str, ...]
-    followed: frozenset[str] = frozenset()
-    rounds: int = 0
+    paths: tuple[tuple[Hop, ...], ...] = ()
+    brought: tuple[Hop, ...] = ()
+    rounds: int = 1
     words: bool = False
 
 
@@ -52,27 +64,19 @@ def compartment_types() -> tuple[str, ...]:
 
 
 def needs(query: Query) -> Needs:
-    """What ``query`` needs. Raises NoSuchPast where it does not name one patient, or reaches beyond."""
+    """What ``query`` needs. Raises NoSuchPast where it does not name one patient."""
     patient = _patient(query)
     types = set(_types(query) or compartment_types())
-    followed: set[str] = set()
-    rounds = 0
-    for criterion in query.criteria:
-        rounds = max(rounds, _reach(criterion, types, followed))
-    for include in query.revincludes:
-        types |= _sources(include)
-    for include in query.includes:
-        followed |= _targets(include)
-        rounds = max(rounds, ROUNDS_MOST if include.iterate else 1)
-    if query.revincludes and any(include.iterate for include in (*query.includes, *query.revincludes)):
-        rounds = ROUNDS_MOST
+    parts = [part for criterion in query.criteria for part in _parts(criterion)]
     words = any(
-        isinstance(one, Criterion) and one.parameter.name in ("_text", "_content")
-        for criterion in query.criteria
-        for one in _parts(criterion)
+        isinstance(part, Criterion) and part.parameter.name in ("_text", "_content") for part in parts
     )
+    paths = tuple(path for criterion in query.criteria for path in _paths(criterion) if path)
+    brought = tuple(_forward(include) for include in query.includes)
+    brought += tuple(_backward(include) for include in query.revincludes)
+    again = any(include.iterate for include in (*query.includes, *query.revincludes))
     own = tuple(sorted(types & set(compartment_types())))
-    return Needs(patient, own, frozenset(followed), rounds, words)
+    return Needs(patient, own, paths, brought, ROUNDS_MOST if again else 1, words)
 
 
 def _types(query: Query) -> tuple[str, ...]:
@@ -112,36 +116,29 @@ def _parts(condition: Condition) -> Iterable[Condition]:
         yield from _parts(condition.criterion)
 
 
-def _reach(condition: Condition, types: set[str], followed: set[str]) -> int:
-    """How many references in a row a criterion follows; the types that it needs go into ``types`` and ``followed``."""
+def _paths(condition: Condition) -> Iterable[tuple[Hop, ...]]:
+    """The hops that a criterion takes, each way of them whole."""
     if isinstance(condition, Chain):
-        followed |= set(condition.types)
-        if any(isinstance(part, Has) for inner in condition.criteria for part in _parts(inner)):
-            raise NoSuchPast("records.past-has-in-chain")
-        return 1 + max((_reach(inner, types, followed) for inner in condition.criteria), default=0)
-    if isinstance(condition, Has):
-        _within(condition.type)
-        types.add(condition.type)
-        return _reach(condition.criterion, types, followed)
-    return 0
+        hop = Hop(True, frozenset(condition.types), condition.parameter.number)
+        for inner in condition.criteria:
+            for path in _paths(inner):
+                yield (hop, *path)
+    elif isinstance(condition, Has):
+        hop = Hop(False, frozenset((condition.type,)), condition.reference.number)
+        for path in _paths(condition.criterion):
+            yield (hop, *path)
+    else:
+        yield ()
 
 
-def _within(type_: str) -> None:
-    if type_ not in compartment_types():
-        raise NoSuchPast("records.past-outside", type=type_)
-
-
-def _sources(include: Include) -> set[str]:
-    """The types of resources that a `_revinclude` brings."""
-    if include.source == ANY:
-        return set(compartment_types())
-    _within(include.source)
-    return {include.source}
-
-
-def _targets(include: Include) -> set[str]:
+def _forward(include: Include) -> Hop:
     if include.target is not None:
-        return {include.target}
+        return Hop(True, frozenset((include.target,)))
     if include.parameter == "*" or not include.parameter.targets:
-        return {ANY}
-    return set(include.parameter.targets)
+        return Hop(True, frozenset((ANY,)))
+    return Hop(True, frozenset(include.parameter.targets))
+
+
+def _backward(include: Include) -> Hop:
+    types = frozenset(resource_types()) if include.source == ANY else frozenset((include.source,))
+    return Hop(False, types, None if include.parameter == "*" else include.parameter.number)

@@ -136,16 +136,65 @@ def _filled(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def keep_patients(connection: Connection, tenant: int, rids: Sequence[int]) -> None:
-    """Before the index rows of ``rids`` go: the patients of those that have several, for the version that goes to history."""
-    sql = (
-        "INSERT INTO history_patient (tenant, patient, rid, version) SELECT o.tenant, o.patient, o.rid, v.version"
-        " FROM resource_patient o JOIN resource v ON v.tenant = o.tenant AND v.rid = o.rid WHERE "
-    )
-    if connection.dialect == "postgresql":
-        connection.execute(f"{sql} o.tenant = ? AND o.rid = ANY(?::bigint[])", (tenant, list(rids)))
-    else:
-        connection.executemany(f"{sql} o.rid = ?", [(rid,) for rid in rids])
+def referring(
+    connection: Connection,
+    predicate: Predicate,
+    targets: Sequence[int],
+    types: Sequence[str],
+    param: int | None,
+    known_us: int,
+    most: int,
+) -> list[int]:
+    """Numbers of resources of ``types`` of which some version referred to one of ``targets``, at least those that did at
+    ``known_us``; at most ``most``. ``param``: only by this parameter, as far as that is known without the body."""
+    found: set[int] = set()
+    kinds = f"({', '.join('?' * len(types))})"
+    tenant = predicate.tenant
+    by = "" if param is None else f" AND f.param = {int(param)}"
+    for start in range(0, len(targets), _CHUNK):
+        part = targets[start : start + _CHUNK]
+        part = [*part, *[part[-1]] * (_filled(len(part)) - len(part))]
+        marks = ", ".join("?" * len(part))
+        condition, bound = visible(predicate, "v")
+        if param is None:  # the index by target has the parameter before it
+            by = f" AND f.param IN ({', '.join(map(str, _reference_parameters(types)))})"
+        text = (
+            f"SELECT DISTINCT v.rid FROM ix_reference f CROSS JOIN resource v WHERE f.tenant = ? AND f.target IN ({marks})"
+            f"{by} AND v.tenant = ? AND v.rid = f.rid AND v.type IN {kinds} AND v.updated_us <= ? AND {condition}"
+            " UNION SELECT v.rid FROM history_reference f CROSS JOIN history v WHERE f.tenant = ?"
+            f" AND f.target IN ({marks}) AND v.tenant = ? AND v.rid = f.rid AND v.version = f.version"
+            f" AND v.type IN {kinds} AND v.updated_us <= ? AND v.until_us > ? AND {condition} LIMIT {int(most)}"
+        )
+        params = (tenant, *part, tenant, *types, known_us, *bound)
+        rows = connection.execute(text, (*params, *params[: -len(bound)], known_us, *bound)).fetchall()
+        found.update(row[0] for row in rows)
+        if len(found) >= most:
+            break
+    return sorted(found)
+
+
+def _reference_parameters(types: Sequence[str]) -> list[int]:
+    from xinglin.records.search.owners import reference_parameters
+
+    return [number for kind in types for number in reference_parameters(kind)]
+
+
+_KEPT: Final = (
+    "INSERT INTO history_patient (tenant, patient, rid, version) SELECT o.tenant, o.patient, o.rid, v.version"
+    " FROM resource_patient o JOIN resource v ON v.tenant = o.tenant AND v.rid = o.rid WHERE ",
+    "INSERT INTO history_reference (tenant, target, rid, version) SELECT DISTINCT o.tenant, o.target, o.rid, v.version"
+    " FROM ix_reference o JOIN resource v ON v.tenant = o.tenant AND v.rid = o.rid WHERE ",
+)
+
+
+def keep_links(connection: Connection, tenant: int, rids: Sequence[int]) -> None:
+    """Before the index rows of ``rids`` go: their several patients and what they refer to, for the versions that become
+    history."""
+    for sql in _KEPT:
+        if connection.dialect == "postgresql":
+            connection.execute(f"{sql} o.tenant = ? AND o.rid = ANY(?::bigint[])", (tenant, list(rids)))
+        else:
+            connection.executemany(f"{sql} o.rid = ?", [(rid,) for rid in rids])
 
 
 def add_entities(connection: Connection, tenant: int, named: Sequence[Row]) -> None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 from xinglin.kernel.database import Connection
 from xinglin.records import repository as records_repository
 from xinglin.records.bodies import decompress
+from xinglin.records.clip import clip_code
 from xinglin.records.identity import Ledger
 from xinglin.records.identity.repository import find_entities
 from xinglin.records.index.rows import IndexRows
 from xinglin.records.past import repository
+from xinglin.records.past.errors import NoSuchPast
 from xinglin.records.past.instants import AsOf
-from xinglin.records.past.questions import ANY, Needs
+from xinglin.records.past.questions import ANY, Hop, Needs
 from xinglin.records.past.repository import Then
 from xinglin.records.past.validity import validity
 from xinglin.records.rows import repository as rows_repository
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from xinglin.records.service import Records
     from xinglin.standards.fhir.search.query import Query
 
+MOST: Final = 20_000
+"""Resources that a reverse chain or `_revinclude` may look through."""
 _PRIVATE: Final = 2**61
 """Numbers from here on are given to names that today's rules draw from an old body, and that the record never had."""
 
@@ -46,6 +50,7 @@ class World:
         self._lock = threading.Lock()
         self._connection = _empty()
         self._there: set[int] = set()
+        self._refers: dict[int, set[tuple[str, int]]] = {}
         settings = records.settings
         bounds = Bounds(included=settings.include_limit, time_s=settings.search_time_limit_s)
         self._search = Search(records.cursors, bounds)
@@ -71,22 +76,47 @@ class World:
         if patient is None:
             return
         members = repository.of_patient(connection, self._predicate, patient, needs.types, self._at.known_us)
-        named = self._take(connection, members)
+        self._take(connection, members)
+        own = {then.rid for then in members if then.rid in self._there}
+        for path in needs.paths:
+            near = own
+            for hop in path:
+                near = self._go(connection, hop, near)
+        reached = set(own)
         for _ in range(needs.rounds):
-            rids = sorted(
-                rid
-                for (kind, _), rid in named.items()
-                if rid not in self._there and (kind in needs.followed or ANY in needs.followed) and kind
-            )
-            if not rids:
+            new = set().union(*(self._go(connection, hop, reached) for hop in needs.brought)) - reached
+            if not new:
                 break
-            found = repository.of_numbers(connection, self._predicate, rids, self._at.known_us)
-            named = self._take(connection, [then for then in found if then.live])
+            reached |= new
         if needs.words:
             self._put_words()
 
-    def _take(self, connection: Connection, thens: Sequence[Then]) -> dict[tuple[str, str], int]:
-        """Put versions in; the numbers of what they refer to."""
+    def _go(self, connection: Connection, hop: Hop, near: set[int]) -> set[int]:
+        """Where ``hop`` leads from the resources ``near``: their numbers; what is not there yet is put in."""
+        at_us = self._at.known_us if self._at.known_us is not None else repository.FOREVER
+        if hop.forward:
+            far = {
+                rid
+                for one in near
+                for kind, rid in self._refers.get(one, ())
+                if kind and (kind in hop.types or ANY in hop.types)
+            }
+        else:
+            found = repository.referring(
+                connection, self._predicate, sorted(near), sorted(hop.types), hop.param, at_us, MOST + 1
+            )
+            if len(found) > MOST:
+                raise NoSuchPast("records.past-too-much", most=MOST)
+            far = set(found)
+        missing = sorted(far - self._there)
+        thens = (
+            repository.of_numbers(connection, self._predicate, missing, self._at.known_us) if missing else ()
+        )
+        self._take(connection, [then for then in thens if then.live])
+        return far & self._there
+
+    def _take(self, connection: Connection, thens: Sequence[Then]) -> None:
+        """Put versions in, but for what had not begun at the valid time."""
         from xinglin.records.index.extract import extract
         from xinglin.standards.fhir.parse import parse
 
@@ -122,7 +152,12 @@ class World:
             ],
         )  # fmt: skip
         rows_repository.insert(memory, batch)
-        return known
+        for then, rows in drawn:
+            self._refers[then.rid] = {
+                (kind, known[name])
+                for _, kind, id_ in rows.references
+                if (name := (kind, clip_code(id_))) in known
+            }
 
     def _put_words(self) -> None:
         from xinglin.records.fulltext import repository as fulltext
@@ -134,8 +169,6 @@ class World:
 
 
 def _clipped(names: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    from xinglin.records.clip import clip_code
-
     return {(kind, clip_code(id_)) for kind, id_ in names}
 
 
