@@ -1,0 +1,20 @@
+"""Who follows the change feed for drafts: retraction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xinglin.records.site import Site
+
+
+def consumers(site: Site) -> list[Any]:
+    """Retraction follows every type: any resource may be what something rests on."""
+    from xinglin.drafts.retraction import handle
+    from xinglin.records.feed import Consumer
+
+    return [Consumer(name="drafts.retraction", handle=lambda changes: _handle(site, handle, changes))]
+
+
+def _handle(site: Site, handle: Any, changes: Any) -> None:
+    handle(site.records, changes)

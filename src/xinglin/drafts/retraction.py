@@ -1,0 +1,278 @@
+"""Retraction: an input was corrected, withdrawn or moved; everything computed from it is superseded or flagged.
+
+From the change feed come ids. For each changed resource the Provenances that cite it are found; a result is *touched* where
+the version it rests on differs, in what counts, from what the resource is now. Then everything computed from a touched
+result is touched too, through any number of steps. An open draft is superseded with the reason. A result that a clinician
+stands for keeps its content and gets a mark (``meta.tag``), and whoever accepted it gets a Task to look again.
+
+Meeting a change twice does nothing twice: a closed draft stays closed, a review has the id of its result and cause. A draft
+that was written while its input changed is met when its own Provenance comes by in the feed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xinglin import __version__
+from xinglin.drafts.graph import about, citing
+from xinglin.drafts.parts import HELD, RETRACTION, STATE, Model, Reason, Ref, ref
+from xinglin.drafts.provenance import (
+    Resource,
+    activity_of,
+    entities_in,
+    person_in,
+    targets_in,
+)
+from xinglin.drafts.reading import current, current_in, draft_in, version
+from xinglin.drafts.reviewing import is_review, review, review_id
+from xinglin.drafts.states import Change, difference, is_open, marked, tag_of
+from xinglin.drafts.writing import close, put
+from xinglin.kernel.language import say
+from xinglin.kernel.log import logger
+from xinglin.records.errors import VersionConflict
+from xinglin.records.service import Records
+from xinglin.records.stored import Change as Entry
+from xinglin.records.transaction import Transaction
+from xinglin.trust import Actor
+
+BY: Final = Model("xinglin-retraction", __version__)
+AT_ONCE: Final = 50
+"""Results that one transaction deals with: other writers wait meanwhile (about 50 ms)."""
+MOST: Final = 100_000
+"""Results that one change may touch; past it the rest is left and the log says so."""
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What set it off: the resource as it is now (or was, where it is deleted), and what became of it."""
+
+    ref: Ref
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A result to deal with; ``owner``: who stands for it, by its decision's Provenance."""
+
+    ref: Ref
+    cause: Cause
+    owner: Resource | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many open drafts were superseded, and how many accepted results were flagged."""
+
+    superseded: int = 0
+    flagged: int = 0
+
+
+def handle(records: Records, changes: Iterable[Entry]) -> Outcome:
+    """Retract what rests on the resources of ``changes``, entries of the change feed."""
+    superseded = flagged = 0
+    roots: dict[tuple[int, Ref], int] = {}
+    for entry in changes:
+        for one, before in _roots(records, entry):
+            key = (entry.tenant, one)
+            roots[key] = min(before, roots.get(key, before))
+    for (tenant, one), before in roots.items():
+        done = retract(records, service(tenant), one, before)
+        superseded, flagged = superseded + done.superseded, flagged + done.flagged
+    return Outcome(superseded, flagged)
+
+
+def service(tenant: int) -> Actor:
+    """In whose name retraction works."""
+    return Actor("retraction", tenant, "HOPERAT", "service")
+
+
+def retract(records: Records, actor: Actor, one: Ref, before: int = 0) -> Outcome:
+    """Retract what rests on other content of ``one`` than it has now.
+
+    ``before``: the version that a Provenance is taken to mean that names none.
+    """
+    touched = list(_touched(records, actor, one.bare, before))
+    superseded = flagged = 0
+    for start in range(0, len(touched), AT_ONCE):
+        batch = touched[start : start + AT_ONCE]
+        done = _written(records, actor, batch)
+        superseded, flagged = superseded + done.superseded, flagged + done.flagged
+    if touched:
+        logger("drafts").info(
+            "retraction",
+            type=one.type,
+            id=one.id,
+            touched=len(touched),
+            superseded=superseded,
+            flagged=flagged,
+        )
+    return Outcome(superseded, flagged)
+
+
+def _roots(records: Records, entry: Entry) -> Iterator[tuple[Ref, int]]:
+    """The resources whose dependants a change may touch, and the version before it."""
+    one = Ref(entry.type, entry.id)
+    if entry.type != "Provenance":
+        if entry.version > 1 or entry.method == "DELETE":
+            yield one, entry.version - 1
+        return
+    if entry.version > 1:
+        return
+    there = current(records, service(entry.tenant), one)
+    if there is None or activity_of(there[1]) not in ("propose", "correct"):
+        return
+    for _, entity, _ in entities_in(there[1]):
+        now = current(records, service(entry.tenant), entity)
+        if now is None or now[0].version != entity.version:
+            yield entity.bare, entity.version
+
+
+def _touched(records: Records, actor: Actor, root: Ref, before: int) -> Iterator[Touched]:
+    """Results that rest on what ``root`` no longer is, nearest first, each once."""
+    now = current(records, actor, root)
+    at = now[0] if now else root
+    seen = {root}
+    queue: deque[tuple[Ref, Cause]] = deque()
+
+    def meet(target: Ref, cause: Cause) -> Iterator[Touched]:
+        if target.bare in seen:
+            return
+        if len(seen) > MOST:
+            logger("drafts").error("retraction_bound", type=root.type, id=root.id, most=MOST)
+            return
+        seen.add(target.bare)
+        owner = _owner(about(records, actor, target))
+        yield Touched(target.bare, cause, owner)
+        queue.append((target.bare, cause))
+
+    for _, body in citing(records, actor, root):
+        if not any(entity.bare == root for entity, _ in _bases(body)):
+            continue
+        for target in targets_in(body):
+            if target.bare == root:
+                continue
+            change = _change(records, actor, root, body, target, now, before)
+            if change:
+                yield from meet(target, Cause(at, change))
+    while queue:
+        one, cause = queue.popleft()
+        for _, body in citing(records, actor, one):
+            if any(entity.bare == one for entity, _ in _bases(body)):
+                for target in targets_in(body):
+                    yield from meet(target, cause)
+
+
+def _bases(body: Resource) -> Iterator[tuple[Ref, tuple[str, ...]]]:
+    """The entities that the targets rest on, with the elements used.
+
+    An older draft in whose place a new one stands, and what closed a draft, are named but not rested on.
+    """
+    activity = activity_of(body)
+    if activity == "supersede":
+        return
+    for role, entity, elements in entities_in(body):
+        if role in ("source", "derivation", "quotation") or (
+            role == "revision" and activity not in ("propose", "")
+        ):
+            yield entity, elements
+
+
+def _change(
+    records: Records,
+    actor: Actor,
+    root: Ref,
+    cited_by: Resource,
+    target: Ref,
+    now: tuple[Ref, Resource] | None,
+    before: int,
+) -> Change:
+    """What became of ``root`` since the version that ``target`` rests on.
+
+    Of several versions that Provenances of the target name, the latest counts: an accepted correction has written its
+    own, a confirmed result was looked at again.
+    """
+    cited = 0
+    used: tuple[str, ...] = ()
+    for body in (cited_by, *(found for _, found in about(records, actor, target))):
+        for entity, elements in _bases(body):
+            if entity.bare == root:
+                cited, used = max(cited, entity.version or before), elements or used
+        for other in targets_in(body):
+            if other.bare == root:
+                cited = max(cited, other.version)
+    if now is not None and now[0].version == cited:
+        return ""
+    return difference(version(records, actor, Ref(root.type, root.id, cited)), now[1] if now else None, used)
+
+
+def _owner(provenances: Sequence[tuple[Ref, Resource]]) -> Resource | None:
+    """Who stands for a result: the person of its latest decision."""
+    decisions = [
+        (str(body.get("recorded", "")), person)
+        for _, body in provenances
+        if activity_of(body) in ("accept", "amend", "confirm") and (person := person_in(body))
+    ]
+    return max(decisions, key=lambda one: one[0])[1] if decisions else None
+
+
+def _written(records: Records, actor: Actor, batch: Sequence[Touched]) -> Outcome:
+    for _ in range(_TRIES - 1):
+        try:
+            return records.transact(actor, lambda transaction: _deal(transaction, batch))
+        except VersionConflict:  # a clinician was quicker: look again at what they decided
+            continue
+    return records.transact(actor, lambda transaction: _deal(transaction, batch))
+
+
+def _deal(transaction: Transaction, batch: Sequence[Touched]) -> Outcome:
+    superseded = flagged = 0
+    for one in batch:
+        there = current_in(transaction, one.ref)
+        if there is None:
+            continue
+        if is_open(there[1]):
+            draft = draft_in(transaction, one.ref)
+            if draft is not None:
+                close(
+                    transaction,
+                    draft,
+                    BY,
+                    reason(one.cause),
+                    one.cause.ref if one.cause.ref.version else None,
+                )
+                superseded += 1
+        elif (
+            one.owner is not None and tag_of(there[1], STATE) in (*HELD, "") and _stands(there[1], one.cause)
+        ):
+            flagged += _flag(transaction, there, one)
+    return Outcome(superseded, flagged)
+
+
+def _stands(resource: Resource, cause: Cause) -> bool:
+    """Whether it is the result itself: of an accepted correction that is what was corrected, where that is still there."""
+    if resource.get("resourceType") != "Task":
+        return True
+    target = ref((resource.get("focus") or {}).get("reference"))
+    return not is_review(resource) and target is not None and target.bare == cause.ref.bare
+
+
+def _flag(transaction: Transaction, there: tuple[Ref, Resource], one: Touched) -> bool:
+    """Mark an accepted result and ask its owner to look again; once for each change."""
+    assert one.owner is not None
+    id_ = review_id(one.ref, one.cause.ref, one.cause.ref.version)
+    if tag_of(there[1], RETRACTION) or transaction.read("Task", id_) is not None:
+        return False  # a review waits already
+    result = put(transaction, marked(there[1]), if_match=there[0].version)
+    put(transaction, review(result, there[1], one.cause.ref, one.owner, reason(one.cause), id_))
+    return True
+
+
+def reason(cause: Cause) -> Reason:
+    """The sentence that says why, in both languages."""
+    key = f"drafts.retracted-{cause.change}"
+    values = {"reference": cause.ref.name}
+    return Reason(say(key, "en", **values), say(key, "zh", **values), f"input-{cause.change}")
