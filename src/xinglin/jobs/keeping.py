@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from xinglin.jobs import repository
@@ -20,6 +23,30 @@ TICK_S: Final = 1.0
 PRUNE_S: Final = 3600.0
 PRUNE_TOGETHER: Final = 1000
 RECONCILE_S: Final = 15.0
+
+
+def place() -> str:
+    """This process, in words that tell one of the same machine, boot and container whether it still runs."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+        return f"{socket.gethostname()}/{boot}/{os.stat('/proc/self/ns/pid').st_ino}/{os.getpid()}"
+    except OSError:
+        return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def gone(name: str) -> bool:
+    """Whether the process that `place` called so is one of this machine and has ended: its lease need not be waited for."""
+    theirs, _, pid = name.rpartition("/")
+    ours, _, _ = place().rpartition("/")
+    if theirs != ours or ours.count("/") < 2 or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Keeper:
@@ -50,7 +77,7 @@ class Keeper:
             self._thread = None
         with suppress(XinglinError):
             token = self._worker.token
-            self._worker.queue.database.write(lambda connection: repository.end_lease(connection, token))
+            self._worker.queue.database.write(lambda connection: repository.end_leases(connection, [token]))
 
     def _go_on(self) -> None:
         pause = min(TICK_S, self._lease_s / 4)
@@ -86,13 +113,15 @@ class Keeper:
 
     def _take_up_orphans(self) -> None:
         queue = self._worker.queue
+        dead = [token for token, name, _, _ in queue.workers() if gone(name)]
+        if dead:
+            queue.database.write(lambda connection: repository.end_leases(connection, dead))
         with queue.database.read(snapshot=False) as connection:
             orphans = repository.orphans(connection, now_us())
         for job in orphans:
             with suppress(LeaseLost):  # its worker is back, or another one was quicker
                 queue.database.write(lambda connection, job=job: self._worker.endings.lost(connection, job))  # type: ignore[misc]
                 self._log.warning("worker_lost", job=job.id, attempts=job.attempts)
-                queue.woken.set()
 
     def _reconcile(self) -> None:
         """Give back what the database holds as ours and we know nothing of: a claim or an end whose commit was lost."""

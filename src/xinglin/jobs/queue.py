@@ -7,7 +7,6 @@ it (a FHIR Task) in the very same one.
 from __future__ import annotations
 
 import builtins
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -36,7 +35,6 @@ class Queue:
     def __init__(self, database: Database, observer: Observer | None = None) -> None:
         self.database = database
         self.observer = observer
-        self.woken = threading.Event()
         self.timetable = Timetable(self)
 
     # Adding
@@ -70,14 +68,12 @@ class Queue:
         shown : bool
             Whether people see it: as a FHIR Task of the same id, where the record is.
         """
-        job = self.database.write(
+        return self.database.write(
             lambda connection: self.enqueue(
                 connection, kind, arguments, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
                 run_at_us=run_at_us, attempts=attempts, unique=unique, shown=shown,
             )
         )  # fmt: skip
-        self.woken.set()
-        return job
 
     def enqueue(
         self,
@@ -114,7 +110,6 @@ class Queue:
         now = now_us()
         jobs = [_new(kind, each, now, tenant=tenant, priority=priority) for each in arguments]
         self.database.write(lambda connection: repository.insert_many(connection, jobs))
-        self.woken.set()
         return len(jobs)
 
     # Looking
@@ -189,9 +184,7 @@ class Queue:
             self.tell(connection, job)
             return job
 
-        job = self.database.write(unit)
-        self.woken.set()
-        return job
+        return self.database.write(unit)
 
     def tell(self, connection: Connection, job: Job) -> None:
         """Let the observer show ``job`` as it is now."""

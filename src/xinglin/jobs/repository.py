@@ -402,9 +402,9 @@ def renew_lease(connection: Connection, worker: str, name: str, now_us: int, lea
     )
 
 
-def end_lease(connection: Connection, worker: str) -> None:
-    """Forget a worker that has ended."""
-    connection.execute("DELETE FROM job_worker WHERE worker = ?", (worker,))
+def end_leases(connection: Connection, workers: Sequence[str]) -> None:
+    """Forget workers that have ended."""
+    connection.executemany("DELETE FROM job_worker WHERE worker = ?", [(worker,) for worker in workers])
 
 
 def workers(connection: Connection, now_us: int) -> list[tuple[str, str, int, int]]:

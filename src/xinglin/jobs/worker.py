@@ -7,9 +7,7 @@ how long their kind has taken here so far, so that nobody waits behind long ones
 
 from __future__ import annotations
 
-import os
 import random
-import socket
 import threading
 import time
 from collections import Counter, deque
@@ -20,7 +18,7 @@ from typing import Final
 from xinglin.jobs import repository
 from xinglin.jobs.ending import Endings
 from xinglin.jobs.errors import LeaseLost, Stopping
-from xinglin.jobs.keeping import Keeper
+from xinglin.jobs.keeping import Keeper, place
 from xinglin.jobs.model import ATTEMPTS, Job, Kind
 from xinglin.jobs.queue import Observer, Queue
 from xinglin.jobs.repository import Candidate
@@ -35,8 +33,8 @@ CLAIM_MOST: Final = 256
 AHEAD_S: Final = 0.2
 """Work claimed ahead for each thread, as far as one can tell how long it takes."""
 IDLE_S: Final = 0.2
-PULSED_S: Final = 5.0
-"""How long to wait for news at most: without and with a database that says when somebody has committed."""
+NEWS_S: Final = 0.5
+"""How long to wait for somebody's commit before looking whether there is still work to wait for."""
 AWAY_S: Final = 1.0
 RETENTION_S: Final = 14 * 86400
 
@@ -75,7 +73,7 @@ class Worker:
         self.kinds = {kind.name: kind for kind in kinds}
         self.threads = threads
         self.token = new_id()
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self.name = name or place()
         self.endings = Endings(queue, self.token, random.Random(seed))  # noqa: S311  delays are no secret
         self.keeper = Keeper(self, lease_s, retention_s)
         self._fence = 0
@@ -112,7 +110,6 @@ class Worker:
     def ask_to_stop(self) -> None:
         """Claim nothing more; `run` then stops."""
         self._stopped.set()
-        self.queue.woken.set()
 
     def stop(self, grace_s: float = 20.0) -> None:
         """Let what runs finish in half of ``grace_s``, then ask it to end, and queue again what still has not."""
@@ -147,32 +144,27 @@ class Worker:
     # Claiming
 
     def _claim_jobs(self) -> None:
-        pulse = self.queue.database.pulse() if hasattr(self.queue.database, "pulse") else None
+        pulse = self.queue.database.pulse()
         while not self._stopped.is_set():
             with self._changed:
                 if not self._hungry():
                     self._changed.wait(IDLE_S)
                     continue
-            self.queue.woken.clear()
             try:
                 jobs = self.claim() if self._due() else []
             except XinglinError as error:
                 self._log.warning("claim", reason=error.key)
                 self._stopped.wait(AWAY_S)
                 continue
-            if jobs:
-                continue
-            if pulse is not None and not self.queue.woken.is_set():
-                pulse.wait(self._pause_s(PULSED_S))
-            else:
-                self.queue.woken.wait(self._pause_s(IDLE_S))
+            if not jobs:
+                pulse.wait(self._pause_s())
 
-    def _pause_s(self, most: float) -> float:
+    def _pause_s(self) -> float:
         with suppress(XinglinError), self.queue.database.read(snapshot=False) as connection:
             due = repository.next_due_us(connection)
             if due is not None:
-                return min(most, max(IDLE_S / 4, (due - now_us()) / 1e6))
-        return most
+                return min(NEWS_S, max(IDLE_S / 4, (due - now_us()) / 1e6))
+        return NEWS_S
 
     def _due(self) -> bool:
         """Whether a claim would find anything: a look costs no write."""

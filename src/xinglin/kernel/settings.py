@@ -101,6 +101,53 @@ class Settings:
         "Address under which clients reach the server, in links and Location; empty: from the request.",
         "客户端访问本服务器所用的地址，用于链接和 Location；留空则取自请求。",
     )
+    # Backup
+    backup_folder: str = _is(
+        "",
+        "Where backups and archived changes go: a folder or s3://BUCKET/PREFIX; empty: none are made by themselves.",
+        "备份和变更归档的存放处：文件夹或 s3://存储桶/前缀；留空则不自动备份。",
+    )
+    backup_every_s: int = _is(
+        86400,
+        "Seconds between backups that a running worker makes by itself.",
+        "运行中的工作进程自动备份的间隔（秒）。",
+        least=60,
+    )
+    backup_keep: int = _is(7, "Backups kept; older ones are deleted.", "保留的备份数；更早的备份将被删除。", least=1)
+    archive_every_s: int = _is(
+        15,
+        "Seconds between archived segments of changes: the most that a lost disk takes, about doubled.",
+        "变更归档的间隔（秒）；磁盘损毁时丢失的时间至多约为其两倍。",
+        least=1,
+        most=30,
+    )
+    rehearse_every_s: int = _is(
+        7 * 86400,
+        "Seconds between rehearsals that restore the newest backup into a scratch database; 0: none.",
+        "恢复演练（将最新备份恢复到临时数据库）的间隔（秒）；0 表示不演练。",
+        least=0,
+    )
+    backup_key_file: str = _is(
+        "",
+        "File whose content encrypts backups; without it nobody can read them. Empty: not encrypted.",
+        "用其内容加密备份的密钥文件；丢失后任何人都无法读取备份。留空则不加密。",
+    )
+    # The worker
+    worker: bool = _is(
+        True,
+        "Whether the server starts a worker beside it; false where `xinglin worker` runs elsewhere.",
+        "服务器是否同时启动一个工作进程；另行运行 `xinglin worker` 时设为 false。",
+    )
+    worker_threads: int = _is(
+        2, "Jobs that one worker runs at a time.", "一个工作进程同时运行的任务数。", least=1, most=64
+    )
+    job_retention_days: int = _is(
+        14,
+        "Days after which ended jobs are deleted from the queue; their Tasks stay in the record.",
+        "任务结束后在队列中保留的天数，逾期清除；其 Task 仍留在病历中。",
+        least=1,
+        most=3650,
+    )
     # How people are spoken to, and the hospital's time
     language: str = _is(
         "auto",
@@ -120,6 +167,36 @@ class Settings:
         "Least grave events written to the log: debug, info, warning or error.",
         "写入日志的最低级别：debug、info、warning 或 error。",
         choices=("debug", "info", "warning", "error"),
+    )
+    # Subscriptions
+    subscription_private: bool = _is(
+        True,
+        "Notifications may go to subscribers inside private networks.",
+        "允许向内网地址的订阅方发送通知。",
+    )
+    subscription_loopback: bool = _is(
+        False,
+        "Notifications may go to this machine itself, its databases and this server included.",
+        "允许向本机（包括本机上的数据库和本服务）发送通知。",
+    )
+    subscription_timeout_s: float = _is(
+        10.0,
+        "Seconds that a subscriber may take to answer a notification.",
+        "订阅方应答一次通知的时限（秒）。",
+        least=0.1,
+        most=300,
+    )
+    subscription_give_up_s: float = _is(
+        86400.0,
+        "Seconds after which a subscription whose subscriber takes nothing is switched off.",
+        "订阅方持续不接收通知多久（秒）后停用该订阅。",
+        least=1,
+    )
+    subscription_queue_limit: int = _is(
+        100_000,
+        "Most notifications that wait for one subscriber; beyond it the subscription is switched off.",
+        "一个订阅方最多积压的通知数；超出即停用该订阅。",
+        least=1,
     )
     # Bounds on what comes in
     body_limit_bytes: int = _is(

@@ -66,10 +66,12 @@ COMMANDS: dict[str, Command] = {
                 Option("patients", "NUMBER"),
                 Option("seed", "NUMBER"),
                 Option("anew"),
+                Option("live"),
+                Option("speed", "FACTOR"),
                 Option("no-serve"),
                 *_SERVER,
             ),
-            examples=("xinglin demo", "xinglin demo --patients 50 --port 9000"),
+            examples=("xinglin demo", "xinglin demo --patients 50 --port 9000", "xinglin demo --live"),
         ),
         Command(
             "serve",
@@ -101,10 +103,51 @@ COMMANDS: dict[str, Command] = {
             ),
         ),
         Command(
+            "worker",
+            "working",
+            options=(Option("threads", "NUMBER", "worker_threads"),),
+            examples=("xinglin worker", "xinglin worker --database postgresql://db/xinglin --threads 4"),
+        ),
+        Command(
+            "jobs",
+            "jobbing",
+            argument="[WHAT] [ID]",
+            options=(Option("state", "STATE"), Option("kind", "KIND"), Option("limit", "NUMBER")),
+            examples=("xinglin jobs", "xinglin jobs list --state failed", "xinglin jobs retry ID"),
+        ),
+        Command(
             "doctor",
             "checking",
             options=(Option("adopt-time-zone"),),
             examples=("xinglin doctor", "xinglin doctor --database postgresql://db/xinglin"),
+        ),
+        Command(
+            "backup",
+            "backing",
+            argument="[FOLDER]",
+            options=(
+                Option("rehearse"),
+                Option("verify"),
+                Option("archive"),
+                Option("backup", "NAME"),
+                Option("keep", "NUMBER", "backup_keep"),
+                Option("key-file", "FILE", "backup_key_file"),
+            ),
+            examples=("xinglin backup /mnt/backups --rehearse", "xinglin backup list"),
+        ),
+        Command(
+            "restore",
+            "backing",
+            argument="FOLDER",
+            options=(
+                Option("to", "POSITION|INSTANT"),
+                Option("backup", "NAME"),
+                Option("key-file", "FILE", "backup_key_file"),
+            ),
+            examples=(
+                "xinglin restore /mnt/backups --database new.db",
+                "xinglin restore /mnt/backups --database new.db --to 2026-05-01T08:30:00+08:00",
+            ),
         ),
         Command("config", "configuring", argument="[show]", examples=("xinglin config show",)),
     )
@@ -208,13 +251,13 @@ def _unknown_option(word: str, known: Sequence[Option], command: Command | None)
 def _check_arguments(command: Command, arguments: list[str], options: dict[str, Any]) -> None:
     if options["help"]:
         return
-    if command.argument in ("PATH…", "QUERY") and not arguments:
+    if command.argument in ("PATH…", "QUERY", "FOLDER") and not arguments:
         raise UsageError(
             f"apps.cli-needs-{command.argument.rstrip('…').lower()}", example=command.examples[0]
         )
     if command.argument == "[show]" and arguments and arguments[0] != "show":
         raise UsageError("apps.cli-config-show", word=arguments[0])
-    most = {"": 0, "PATH…": None, "QUERY": 1, "[show]": 1}[command.argument]
+    most = {"": 0, "PATH…": None, "QUERY": 1, "[show]": 1, "[FOLDER]": 1, "FOLDER": 1, "[WHAT] [ID]": 2}[command.argument]
     if most is not None and len(arguments) > most:
         key = "apps.cli-quote" if command.argument == "QUERY" else "apps.cli-too-many"
         raise UsageError(key, word=arguments[most], command=command.name)

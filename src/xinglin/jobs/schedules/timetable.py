@@ -62,8 +62,6 @@ class Timetable:
         now = now_us()
         for tenant in sorted({schedule.tenant for schedule in self.all(None) if schedule.next_us <= now}):
             ticked += self._queue.database.write(partial(self._tick, tenant))
-        if ticked:
-            self._queue.woken.set()
         return ticked
 
     def _tick(self, tenant: int, connection: Connection) -> int:
