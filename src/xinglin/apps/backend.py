@@ -43,6 +43,9 @@ class Backend(Protocol):
     def read(self, resource_type: str, id_: str, version: str | None = None) -> bytes:
         """One version of a resource, by default the current one. Raises XinglinError."""
 
+    def get(self, path: str, pairs: Pairs) -> bytes:
+        """What the FHIR address ``path`` below the record's base gives, as JSON. Raises XinglinError."""
+
     def save(self, resource_type: str, id_: str | None, body: bytes, version: str | None = None) -> bytes:
         """Write a resource, under a new id where it has none; only over ``version`` where given. The body as stored."""
 
@@ -119,11 +122,15 @@ class Embedded:
             pattern_limit=s.pattern_limit,
             chain_depth=s.chain_depth,
         )
-        zone = self.records.zone(self._actor.tenant)
-        return parse_query(resource_type, list(pairs), strict=True, limits=limits, timezone=zone)
+        zone, known = self.records.zone(self._actor.tenant), self.records.known(self._actor.tenant)
+        return parse_query(
+            resource_type, list(pairs), strict=True, limits=limits, timezone=zone, known=known
+        )
 
     def page(self, resource_type: str | None, pairs: Pairs, cursor: str | None) -> Batch:
         """See Backend."""
+        if any(name in ("_known", "_valid") for name, _ in pairs):
+            return self._past_page(resource_type, pairs, cursor)
         if cursor:
             pairs = [*pairs, ("_cursor", cursor)]
         elif any(name.partition(":")[0] in ("_text", "_content") for name, _ in pairs):
@@ -142,6 +149,33 @@ class Embedded:
         included = [entry.stored.body for entry in page.entries if entry.mode == "include"]
         return Batch(matches, included, page.next, page.total)
 
+    def _past_page(self, resource_type: str | None, pairs: Pairs, cursor: str | None) -> Batch:
+        """A page as of an instant; its ``next`` is a whole address, for it holds the instant too."""
+        from urllib.parse import parse_qsl, urlsplit
+
+        from xinglin.apps.remote import batch_of
+
+        if cursor:
+            pairs = parse_qsl(urlsplit(cursor).query, keep_blank_values=True)
+        return batch_of(self.get(resource_type or "", pairs))
+
+    def get(self, path: str, pairs: Pairs) -> bytes:
+        """See Backend."""
+        from xinglin.records.api import Api
+        from xinglin.records.rest.exchange import Answer, Preferences, Request
+        from xinglin.records.site import Site
+
+        api = Api(Site(self.records, self._settings))
+        base = self._settings.base_url or "http://localhost/fhir"
+        parts = tuple(part for part in path.split("/") if part)
+        answer = api.answer(
+            Request(
+                "GET", parts, self._actor, base.rstrip("/"), tuple(pairs), prefer=Preferences(strict=True)
+            )
+        )
+        assert isinstance(answer, Answer)
+        return answer.body
+
     def read(self, resource_type: str, id_: str, version: str | None = None) -> bytes:
         """See Backend."""
         from xinglin.records.errors import NoSuchVersion
@@ -154,6 +188,9 @@ class Embedded:
 
     def save(self, resource_type: str, id_: str | None, body: bytes, version: str | None = None) -> bytes:
         """See Backend."""
+        from xinglin.records.past.marks import refuse_old
+
+        refuse_old(body)
         if id_ is None:
             return self.records.create(self._actor, resource_type, body).body
         if_match = int(version) if version is not None and version.isdigit() else None
@@ -202,7 +239,7 @@ def open_backend(settings: Settings, *, create: bool = True, language: Language 
 
     _no_folder(settings)
     if not create:
-        _there(settings)
+        there(settings)
     return Embedded(open_record(settings), settings)
 
 
@@ -228,7 +265,8 @@ def _no_folder(settings: Settings) -> None:
         raise AppError("apps.a-folder", path=url.removeprefix("sqlite:///"))
 
 
-def _there(settings: Settings) -> None:
+def there(settings: Settings) -> None:
+    """Raises AppError where no database is there yet, with what makes one."""
     from pathlib import Path
 
     from xinglin.apps.errors import AppError

@@ -23,7 +23,11 @@ from xinglin.apps.errors import AppError
 from xinglin.apps.flat import brief, columns_of, flat
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas
+
+    from xinglin.apps.past import RecordAsOf
 
     from xinglin.ingest.report import Report
     from xinglin.kernel.settings import Settings
@@ -196,16 +200,28 @@ class Record:
         Parameters are FHIR's: ``name="zhang"``, ``birthdate="ge1950"``, a list where all must hold
         (``date=["ge2020", "lt2021"]``). Write ``:`` and ``.`` in names as ``**{"name:exact": "张伟"}``.
         """
-        pairs: list[tuple[str, str]] = []
-        for name, value in parameters.items():
-            for one in value if isinstance(value, (list, tuple)) else [value]:
-                pairs.append((name, str(one).lower() if isinstance(one, bool) else str(one)))
-        return Search(self._backend, resource_type, pairs)
+        return Search(self._backend, resource_type, pairs_of(parameters))
 
     def read(self, reference: str, version: int | None = None) -> Resource:
         """The resource at ``Type/id``; a past ``version`` where that is given. Raises XinglinError."""
-        kind, id_ = _parts(reference)
+        kind, id_ = parts(reference)
         return Resource(loads(self._backend.read(kind, id_, None if version is None else str(version))))
+
+    def everything(self, patient: str, **parameters: Any) -> Iterator[Resource]:
+        """The whole record of a patient (``Patient/1``), page by page, with what it refers to.
+
+        ``start`` and ``end``: only what was going on between these dates; ``_type``, ``_since``.
+        """
+        return everything(self._backend, patient, pairs_of(parameters))
+
+    def as_of(self, known: str | date | None = None, *, valid: str | date | None = None) -> RecordAsOf:
+        """The record as it was: as it was ``known`` at an instant, of it what had begun by ``valid``, or both.
+
+        ``"2021-03-01"`` is the end of that day in the record's time zone; a datetime is that instant.
+        """
+        from xinglin.apps.past import RecordAsOf
+
+        return RecordAsOf(self._backend, known, valid)
 
     def save(self, resource: Mapping[str, Any] | str | bytes) -> Resource:
         """Store a resource (a dict or JSON) and give it as it now is; without an id it is given a new one.
@@ -227,13 +243,13 @@ class Record:
 
     def delete(self, reference: str) -> None:
         """Delete the resource at ``Type/id``; its history stays."""
-        self._backend.delete(*_parts(reference))
+        self._backend.delete(*parts(reference))
 
     def history(self, reference: str) -> list[Version]:
         """All versions of the resource at ``Type/id``, newest first."""
         return [
             Version(int(number), at, Resource(loads(body)) if body else None)
-            for number, at, body in self._backend.history(*_parts(reference))
+            for number, at, body in self._backend.history(*parts(reference))
         ]
 
     def import_(
@@ -273,7 +289,39 @@ class Record:
         return f"<Record at {self._backend.name}>"
 
 
-def _parts(reference: str) -> tuple[str, str]:
+def pairs_of(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Parameters as an address has them: a list is the parameter several times."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in parameters.items():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            pairs.append((name, str(one).lower() if isinstance(one, bool) else str(one)))
+    return pairs
+
+
+def everything(backend: Backend, patient: str, pairs: list[tuple[str, str]]) -> Iterator[Resource]:
+    """All pages of ``Patient/[id]/$everything``, each resource once."""
+    from urllib.parse import parse_qsl, urlsplit
+
+    from xinglin.apps.remote import batch_of
+
+    kind, id_ = parts(patient if "/" in patient else f"Patient/{patient}")
+    if kind != "Patient":
+        raise AppError("apps.not-a-reference", given=patient)
+    seen: set[str] = set()
+    while True:
+        batch = batch_of(backend.get(f"Patient/{id_}/$everything", pairs))
+        for body in (*batch.matches, *batch.included):
+            resource = Resource(loads(body))
+            if resource.reference not in seen:
+                seen.add(resource.reference)
+                yield resource
+        if batch.next is None:
+            return
+        pairs = parse_qsl(urlsplit(batch.next).query, keep_blank_values=True)
+
+
+def parts(reference: str) -> tuple[str, str]:
+    """Type and id of ``Type/id``. Raises AppError."""
     kind, slash, id_ = reference.strip("/").partition("/")
     if not slash or not kind or not id_ or "/" in id_:
         raise AppError("apps.not-a-reference", given=reference)

@@ -58,16 +58,12 @@ class Remote:
         url = cursor or f"{self.base}/{quote(resource_type or '')}?{urlencode(list(pairs))}"
         if not url.startswith(self.base):
             raise RemoteError("apps.remote-elsewhere", url=self.base)
-        _, body, _ = self.ask("GET", url, headers={"Prefer": "handling=strict"})
-        bundle = msgspec.json.decode(body, type=_Bundle)
-        entries = [(entry.search.mode or "match", bytes(entry.resource)) for entry in bundle.entry]
-        following = next((link.url for link in bundle.link if link.relation == "next"), None)
-        return Batch(
-            matches=[resource for mode, resource in entries if mode == "match"],
-            included=[resource for mode, resource in entries if mode == "include"],
-            next=following,
-            total=bundle.total,
-        )
+        return batch_of(self.ask("GET", url, headers={"Prefer": "handling=strict"})[1])
+
+    def get(self, path: str, pairs: Pairs) -> bytes:
+        """See Backend."""
+        url = f"{self.base}/{quote(path, safe='/$')}?{urlencode(list(pairs))}"
+        return self.ask("GET", url, headers={"Prefer": "handling=strict"})[1]
 
     def read(self, resource_type: str, id_: str, version: str | None = None) -> bytes:
         """See Backend."""
@@ -253,6 +249,18 @@ class _Bundle(msgspec.Struct):
     entry: list[_Entry] = []
     link: list[_Link] = []
     total: int | None = None
+
+
+def batch_of(body: bytes) -> Batch:
+    """A searchset as a page; ``next`` is the whole address of the page that follows."""
+    bundle = msgspec.json.decode(body, type=_Bundle)
+    entries = [(entry.search.mode or "match", bytes(entry.resource)) for entry in bundle.entry]
+    return Batch(
+        matches=[resource for mode, resource in entries if mode == "match"],
+        included=[resource for mode, resource in entries if mode == "include"],
+        next=next((link.url for link in bundle.link if link.relation == "next"), None),
+        total=bundle.total,
+    )
 
 
 class _Head(msgspec.Struct):

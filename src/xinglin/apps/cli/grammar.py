@@ -96,10 +96,17 @@ COMMANDS: dict[str, Command] = {
             "search",
             "searching",
             argument="QUERY",
-            options=(Option("format", "table|json|ndjson|csv"), Option("limit", "NUMBER"), Option("count")),
+            options=(
+                Option("format", "table|json|ndjson|csv"),
+                Option("limit", "NUMBER"),
+                Option("count"),
+                Option("known", "TIME"),
+                Option("valid", "TIME"),
+            ),
             examples=(
                 "xinglin search 'Patient?name=zw'",
                 "xinglin search 'Observation?code=4548-4' --format ndjson",
+                "xinglin search 'Condition?patient=p1' --known 2021-03-01",
             ),
         ),
         Command(

@@ -28,6 +28,7 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     resource_type, pairs = question(asked.arguments[0])
     if limit is None:
         limit = _counted(pairs)
+    pairs += [(f"_{name}", asked.options[name]) for name in ("known", "valid") if asked.options[name]]
     backend = open_backend(loaded.settings, create=False, language=language)
     try:
         if asked.options["count"] or ("_summary", "count") in pairs or ("_count", "0") in pairs:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from xinglin.kernel.language import Language, say
+from xinglin.records.past.errors import AnOldVersion
 from xinglin.records.past.instants import AsOf, instant_text
 from xinglin.records.past.validity import CLINICAL, Validity
 from xinglin.standards.fhir.temporal import MAX_US
@@ -78,6 +79,12 @@ def is_marked(body: bytes) -> bool:
         return any(tag.get("system") == SYSTEM for tag in resource["meta"]["tag"])
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError):
         return False
+
+
+def refuse_old(body: bytes) -> None:
+    """Raises AnOldVersion for a body that `is_marked`."""
+    if is_marked(body):
+        raise AnOldVersion("records.past-old-version", expression="Resource.meta.tag")
 
 
 def _tag(code: str, display: str) -> bytes:

@@ -114,7 +114,7 @@ class Past:
         """A page of what a search within one patient would have found. Raises NoSuchPast, BadCursor."""
         predicate = scope(actor, "search", query.type)
         wanted = needs(query)
-        key = (predicate, wanted, at, self._records.context(actor.tenant), self._place(at))
+        key = (predicate, wanted, at, repr(self._records.context(actor.tenant)), self._place(at))
         world = self._worlds.get(key, lambda: World(self._records, predicate, wanted, at))
         # Pages of one past are no pages of another, nor of the present.
         return world.page(structs.replace(query, pairs=(*query.pairs, *at.pairs())))
