@@ -83,6 +83,18 @@ class Settings:
         "Address of an S3 service other than Amazon's, such as http://minio:9000; empty: as the environment says.",
         "非 Amazon 的 S3 服务地址，如 http://minio:9000；留空则取自环境变量。",
     )
+    export_keep_hours: float = _is(
+        24.0,
+        "Hours for which the files of a bulk export can be fetched once it is done.",
+        "批量导出完成后其文件可供下载的小时数。",
+        least=0.01,
+    )
+    export_file_bytes: int = _is(
+        128 * MIB,
+        "Size at which a bulk export begins a new file; a crash costs one file's work.",
+        "批量导出时单个文件达到此字节数即另起新文件；中断后只需重做一个文件。",
+        least=1024,
+    )
     # The server
     host: str = _is(
         "127.0.0.1",

@@ -10,4 +10,6 @@ if TYPE_CHECKING:
 
 def consumers(site: Site) -> list[Any]:
     """The consumers that a worker runs for the record."""
-    return []
+    from xinglin.records.subscriptions.engine import consumer as subscriptions
+
+    return [subscriptions(site)]

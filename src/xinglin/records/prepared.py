@@ -14,12 +14,16 @@ ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 @dataclass(slots=True)
 class Prepared:
-    """What the writer needs. ``body``: minified JSON as sent, before id and meta are set."""
+    """What the writer needs. ``body``: minified JSON as sent, before id and meta are set.
+
+    ``secrets``: of a Subscription the values of its headers, which the body no longer holds.
+    """
 
     type: str
     id: str
     body: bytes
     rows: IndexRows
+    secrets: dict[str, str] | None = None
 
 
 def prepare(
@@ -62,4 +66,10 @@ def prepare_parsed(
         raise Mismatch("records.id-invalid", id=id_[:80])
     else:
         resource.id = id_  # a Patient owns itself: its rows need its id
+    if found == "Subscription":
+        from xinglin.records.subscriptions import definition
+
+        definition.check(resource, context)
+        body, secrets = definition.masked(body)
+        return Prepared(found, id_, body, extract(resource, context), secrets)
     return Prepared(found, id_, body, extract(resource, context))

@@ -199,6 +199,10 @@ class Transaction:
 
     def _write(self, prepared: Prepared, rid: int, method: Method, current: Current | None) -> Stored:
         version = Version(prepared.type, prepared.id, rid, method, prepared.body, prepared.rows, current)
+        if prepared.secrets is not None:
+            from xinglin.records.subscriptions.repository import keep_secrets
+
+            keep_secrets(self.connection, (self._tenant, prepared.id), prepared.secrets)
         return write_versions(self.connection, self._ledger, self._tenant, [version])[0]
 
 

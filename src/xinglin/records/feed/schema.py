@@ -9,9 +9,9 @@ consumer_lane
 consumer_held
     The changes of such lanes that wait, the failed one first, in the order of the feed.
 subscription
-    What the server knows of each live Subscription resource beside it: ``since`` the position of the change that asked
-    for it; ``failures`` in a row since ``failing_us``, next try at ``due_us``; ``matched`` the newest position
-    that matched (web sockets wait for it to move).
+    What the server knows of each live Subscription resource beside it: the ``version`` that is kept up, ``since``
+    the position of the change that asked for it; ``failures`` in a row since ``failing_us``, next try at ``due_us``;
+    ``matched`` the newest position that matched (web sockets wait for it to move).
 subscription_queue
     Deliveries that are due, by position: ids only. Gone once the subscriber has taken them.
 subscription_secret
@@ -37,8 +37,9 @@ CREATE TABLE consumer_held (
   type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, method TEXT NOT NULL, patient TEXT,
   at_us INTEGER NOT NULL, PRIMARY KEY (tenant, consumer, lane, position, type, id, version)) WITHOUT ROWID;
 CREATE TABLE subscription (
-  tenant INTEGER NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, matched INTEGER NOT NULL, failures INTEGER NOT NULL,
-  failing_us INTEGER NOT NULL, due_us INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+  tenant INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, since INTEGER NOT NULL,
+  matched INTEGER NOT NULL, failures INTEGER NOT NULL, failing_us INTEGER NOT NULL, due_us INTEGER NOT NULL,
+  PRIMARY KEY (tenant, id)) WITHOUT ROWID;
 CREATE TABLE subscription_queue (
   tenant INTEGER NOT NULL, subscription TEXT NOT NULL, position INTEGER NOT NULL, place INTEGER NOT NULL,
   type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
@@ -63,8 +64,9 @@ CREATE TABLE consumer_held (
   method TEXT NOT NULL, patient TEXT, at_us BIGINT NOT NULL,
   PRIMARY KEY (tenant, consumer, lane, position, type, id, version));
 CREATE TABLE subscription (
-  tenant INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL, since BIGINT NOT NULL, matched BIGINT NOT NULL,
-  failures INTEGER NOT NULL, failing_us BIGINT NOT NULL, due_us BIGINT NOT NULL, PRIMARY KEY (tenant, id));
+  tenant INTEGER NOT NULL, id TEXT COLLATE "C" NOT NULL, version INTEGER NOT NULL, since BIGINT NOT NULL,
+  matched BIGINT NOT NULL, failures INTEGER NOT NULL, failing_us BIGINT NOT NULL, due_us BIGINT NOT NULL,
+  PRIMARY KEY (tenant, id));
 CREATE TABLE subscription_queue (
   tenant INTEGER NOT NULL, subscription TEXT COLLATE "C" NOT NULL, position BIGINT NOT NULL, place INTEGER NOT NULL,
   type TEXT COLLATE "C" NOT NULL, id TEXT COLLATE "C" NOT NULL, version INTEGER NOT NULL,

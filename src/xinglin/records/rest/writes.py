@@ -289,6 +289,10 @@ def ready(edge: Edge, request: Request, checked: Checked, id_: str) -> tuple[Pre
     """The body with its index rows, to be written as ``id_``. Raises Mismatch for an id that is none."""
     type_ = type(checked.resource).__name__
     context = edge.records.context(request.actor.tenant)
+    if type_ == "Subscription":
+        from xinglin.records.subscriptions.endpoints import check_written
+
+        check_written(checked.resource, edge.settings)
     prepared = prepare_parsed(checked.resource, checked.small, type_, id_, context)
     return prepared, checked.warnings
 

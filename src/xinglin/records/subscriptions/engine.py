@@ -1,0 +1,146 @@
+"""Subscriptions as one consumer of the feed: their own changes switch them on and off, all others are held against them.
+
+Both come in the one order of commits, so a Subscription begins exactly behind the change that asked for it: what is written
+after it was acknowledged is told. Notifications are queued in the database; `Deliverer` takes them from there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import logger
+from xinglin.records import repository as records_repository
+from xinglin.records.feed.consumer import Consumer
+from xinglin.records.subscriptions import definition, repository
+from xinglin.records.subscriptions.definition import Definition
+from xinglin.records.subscriptions.deliverer import Deliverer
+from xinglin.records.subscriptions.matching import Matcher
+from xinglin.records.subscriptions.repository import Key, State
+from xinglin.records.subscriptions.status import set_status
+from xinglin.trust import local_system, scope
+
+if TYPE_CHECKING:
+    from xinglin.records.service import Records
+    from xinglin.records.site import Site
+    from xinglin.records.stored import Change, Stored
+
+NAME: Final = "subscriptions"
+BATCH: Final = 500
+
+
+def consumer(site: Site) -> Consumer:
+    """The consumer that keeps the record's Subscriptions up; strictly in order, so that each subscriber is told in order."""
+    engine = Engine(site.records)
+    return Consumer(NAME, engine.handle, batch=BATCH, lanes=1, start="beginning", beside=engine.deliver)
+
+
+class Engine:
+    """Switches Subscriptions on and off, and queues what they match."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._matcher = Matcher(records)
+        self._known: dict[tuple[int, str, int], Definition] = {}
+
+    def deliver(self, stop: threading.Event) -> None:
+        """Send what is queued until ``stop``."""
+        Deliverer(self._records, self.definition).run(stop)
+
+    def handle(self, changes: list[Change]) -> None:
+        """Take changes in the order of the feed."""
+        for of_subscriptions, group in groupby(changes, key=lambda change: change.type == "Subscription"):
+            if of_subscriptions:
+                for change in group:
+                    self._switch(change)
+                    self._match([change])  # criteria may ask for Subscriptions too
+            else:
+                self._match(list(group))
+
+    def definition(self, state: State) -> Definition | None:
+        """The version of a Subscription that is kept up; None where it can be kept up no longer."""
+        key = (state.tenant, state.id, state.version)
+        found = self._known.get(key)
+        if found is None:
+            found = self._read(*key)
+            if found is not None:
+                if len(self._known) > 10_000:
+                    self._known.clear()
+                self._known[key] = found
+        return found
+
+    def _read(self, tenant: int, id_: str, version: int) -> Definition | None:
+        try:
+            stored = self._records.vread(local_system(tenant), "Subscription", id_, version)
+            return definition.read(stored.body, tenant, id_, version, self._records.context(tenant))
+        except (XinglinError, ValueError, msgspec.MsgspecError) as error:
+            logger("subscriptions").warning("unreadable", subscription=id_, kind=type(error).__name__)
+            return None
+
+    # The Subscriptions themselves
+
+    def _switch(self, change: Change) -> None:
+        key: Key = (change.tenant, change.id)
+        database = self._records.database
+        if change.method == "DELETE":
+            database.write(lambda c: repository.forget(c, key, secrets=True))
+            return
+        found = self._read(change.tenant, change.id, change.version)
+        if found is None or found.status not in definition.LIVE:
+            database.write(lambda c: repository.forget(c, key, secrets=False))
+            return
+        anew = found.status == "requested"
+        database.write(lambda c: repository.keep_up(c, key, change.version, change.position, anew=anew))
+        if anew:
+            set_status(self._records, key, "active", None, only=("requested",))
+
+    # What they match
+
+    def _match(self, changes: list[Change]) -> None:
+        with self._records.database.read() as connection:
+            states = repository.states(connection)
+        if not states:
+            return
+        by_tenant: dict[int, list[tuple[State, Definition]]] = {}
+        for state in states:
+            found = self.definition(state)
+            if found is not None:
+                by_tenant.setdefault(state.tenant, []).append((state, found))
+        for tenant, kept in by_tenant.items():
+            types = {found.query.type for _, found in kept}
+            own = [c for c in changes if c.tenant == tenant and c.type in types and c.method != "DELETE"]
+            if own:
+                self._queue(tenant, own, kept)
+
+    def _queue(self, tenant: int, changes: list[Change], kept: list[tuple[State, Definition]]) -> None:
+        versions = self._versions(tenant, changes)
+        since = {found.id: state.since for state, found in kept}
+        queued: list[tuple[Key, repository.Due]] = []
+        matched: dict[Key, int] = {}
+        ready = [
+            (change, stored) for change, stored in zip(changes, versions, strict=True) if stored is not None
+        ]
+        pairs = self._matcher.matches(tenant, [stored for _, stored in ready], [found for _, found in kept])
+        for place, found in pairs:
+            change = ready[place][0]
+            if change.position <= since[found.id]:
+                continue  # written before the Subscription was; it comes by again after a crash
+            key = (tenant, found.id)
+            matched[key] = change.position
+            if found.channel == "rest-hook":
+                queued.append((key, (change.position, place, change.type, change.id, change.version)))
+        if matched:
+            self._records.database.write(lambda c: repository.add(c, queued, matched))
+
+    def _versions(self, tenant: int, changes: Iterable[Change]) -> list[Stored | None]:
+        predicate = scope(local_system(tenant), "export")
+        with self._records.database.read() as connection:
+            return [
+                records_repository.read_version(connection, predicate, change.type, change.id, change.version)
+                for change in changes
+            ]
