@@ -6,4 +6,6 @@ from typing import Final
 
 from xinglin.kernel.capability import Capability
 
-CAPABILITY: Final = Capability(name="apps", routes="xinglin.apps.api.routes:routes")
+CAPABILITY: Final = Capability(
+    name="apps", routes="xinglin.apps.api.routes:routes", jobs="xinglin.apps.jobs:kinds"
+)

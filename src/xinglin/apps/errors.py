@@ -2,6 +2,7 @@
 
 AppError            400  something a person asked for cannot be done as asked
  ├─ UsageError      400  a command line that is not understood
+ ├─ Stopped         400  long work ended by Ctrl-C; says how to go on
  └─ RemoteError          what a server answered, with its status
 """
 
@@ -21,6 +22,10 @@ class AppError(XinglinError):
 
 class UsageError(AppError):
     """A command line that is not understood."""
+
+
+class Stopped(AppError):
+    """Long work that a person ended by Ctrl-C, at a place from which it goes on; exit code 130."""
 
 
 class RemoteError(AppError):

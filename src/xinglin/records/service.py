@@ -13,13 +13,14 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from xinglin.kernel.database import Connection, Database, open_database
+from xinglin.kernel.database import Connection, Database, Unfinished, open_database
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
 from xinglin.records import repository
 from xinglin.records.cursors import Cursors
+from xinglin.records.custom.rules import OwnRules
 from xinglin.records.errors import Gone, NoSuchVersion, NotFound
 from xinglin.records.fulltext import Follower
 from xinglin.records.history import HistoryQuery, history_page
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
 
     from xinglin.records.loader import Loader
     from xinglin.records.search import Page, Search
+    from xinglin.standards.fhir.search.known import Known
     from xinglin.standards.fhir.search.query import Query
 
 T = TypeVar("T")
 
 ZONE_PAUSE_S: Final = 5.0
 """How long a server may go on with a time zone that another process has changed."""
+RESTORING: Final = "restoring"
+"""In the meta table while a restore is under way: what is there by then is no record yet."""
 SIZE_PAUSE_S: Final = 60.0
 """How often a server looks how much was written; longer where counting takes more than a hundredth of that."""
 
@@ -71,6 +75,8 @@ class Records:
         self.cursors = Cursors(bytes.fromhex(key))
         self.ledger = Ledger(_fold)
         database.attach(self.ledger)
+        self.own = OwnRules(database)
+        self.ledger.followed["SearchParameter"] = self.own.follow
         self._stopped = threading.Event()
         self._renewing: threading.Thread | None = None
         self._written = 0  # resources, about, since growth was last looked at
@@ -234,13 +240,17 @@ class Records:
 
     def begin(self, actor: Actor, work: Callable[[Transaction], T]) -> Future[T]:
         """`transact` without waiting."""
+        return self.database.submit(self.unit(actor, work))
+
+    def unit(self, actor: Actor, work: Callable[[Transaction], T]) -> Callable[[Connection], T]:
+        """``work`` as a part of somebody else's unit of work: a job's checkpoint and what it wrote are one transaction."""
         context = self.context(actor.tenant)
         self._written += 1
 
         def unit(connection: Connection) -> T:
             return work(Transaction(connection, self.ledger, actor, self._found, _Preparing(self, context)))
 
-        return self.database.submit(unit)
+        return unit
 
     def prepare(self, actor: Actor, kind: str | None, body: bytes, id_: str | None = None) -> Prepared:
         """Read and check ``body`` before any transaction; hand the result to `Transaction.create` or `.update`.
@@ -266,7 +276,12 @@ class Records:
                 self._tenants = {tenant: self._tenants[1], **repository.tenants(connection)}
             found = self._tenants[tenant]
         base = self.settings.base_url
-        return IndexContext(bases=(base.rstrip("/") + "/",) if base else (), zone=found[1])
+        bases = (base.rstrip("/") + "/",) if base else ()
+        return IndexContext(bases=bases, zone=found[1], own=self.own.of(tenant).own)
+
+    def known(self, tenant: int = 1) -> Known:
+        """The search parameters that searches of the tenant may name."""
+        return self.own.of(tenant).known
 
     def zone(self, tenant: int = 1) -> str:
         """The time zone in which dates of the tenant are days: of its index rows, hence of every search.
@@ -313,8 +328,17 @@ class _Preparing:
 
 
 def open_records(url: str, settings: Settings | None = None, *, key: str | None = None) -> Records:
-    """The record at a database address, made where it is not there yet; see `open_database`."""
-    return Records(open_database(url, key=key), settings)
+    """The record at a database address, made where it is not there yet; see `open_database`.
+
+    Raises Unfinished for one that a restore has not finished.
+    """
+    records = Records(open_database(url, key=key), settings)
+    with records.database.read() as connection:
+        unfinished = repository.meta(connection, RESTORING) is not None
+    if unfinished:
+        records.close()
+        raise Unfinished("kernel.database-restoring")
+    return records
 
 
 __all__ = ["Records", "open_records", "prepare_parsed"]

@@ -303,7 +303,7 @@ def test_the_demonstration_hospital_is_made_once_served_and_searched_from_elsewh
     start = time.monotonic()
     assert "2" in shell.run("demo", "--no-serve").stdout
     assert time.monotonic() - start < 10
-    assert "--anew" in shell.run("demo", "--no-serve", "--patients", "3", code=1).stderr
+    assert "--anew" in shell.run("demo", "--no-serve", "--patients", "1", code=1).stderr
     assert (
         json.loads(shell.run("demo", "--no-serve", "--patients", "1", "--anew", "--json").stdout)["patients"]
         == 1

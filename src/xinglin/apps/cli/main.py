@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from xinglin.apps.cli.grammar import COMMANDS, Asked, help_text, parse
-from xinglin.apps.errors import UsageError
+from xinglin.apps.errors import Stopped, UsageError
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, choose, say
 
@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(asked, language)
     except UsageError as error:
         return _failed(error.say(language), as_json, 2)
+    except Stopped as error:
+        return _failed(error.say(language), as_json, 130)
     except XinglinError as error:
         return _failed(error.say(language), as_json, 1)
     except KeyboardInterrupt:

@@ -90,8 +90,8 @@ class Bar:
         self._start = time.monotonic()
         self._shown = False
 
-    def show(self, share: float | None, text: str) -> None:
-        """``share`` done, from 0 to 1 (None: not known), and what is being done."""
+    def show(self, share: float | None, text: str, *, since: float = 0.0) -> None:
+        """``share`` done, from 0 to 1 (None: not known), and what is being done; ``since``: what was done at the start."""
         if not self._on:
             return
         columns = shutil.get_terminal_size().columns
@@ -100,7 +100,9 @@ class Bar:
             head = f"[{'·' * 20}] "
         else:
             full = min(20, round(20 * share))
-            left = f" {_clock(spent / share - spent)}" if 0.02 < share < 1 and spent > 2 else ""
+            own = share - since
+            known = share < 1 and spent > 2 and (own > 0.02 or (own > 0 and spent > 20))
+            left = f" {_clock(spent / own * (1 - share))}" if known else ""
             head = f"[{'█' * full}{'░' * (20 - full)}] {share:4.0%}{left} "
         self._stream.write("\r\x1b[K" + head + cut(safe(text), max(columns - width(head) - 1, 10)))
         self._stream.flush()
@@ -116,4 +118,4 @@ class Bar:
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02}"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from xinglin.apps.cli.grammar import Asked
 from xinglin.apps.cli.output import Bar, plain_json, print_json
-from xinglin.apps.errors import UsageError
+from xinglin.apps.errors import Stopped, UsageError
 from xinglin.kernel.language import Language, say
 from xinglin.kernel.settings import Loaded, Settings
 
@@ -20,7 +20,14 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     settings = loaded.settings
     as_json = asked.options["json"]
     made: int | None = None
+    live = False
     if asked.command.name == "demo":
+        live = asked.options["live"]
+        if live and asked.options["no-serve"]:
+            raise UsageError("apps.demo-live-serves")
+        if asked.options["speed"] is not None and not live:
+            raise UsageError("apps.demo-speed-alone")
+        speed = _speed(asked)
         if loaded.origins["database"] != "flag":  # never into the hospital's own record by mistake
             settings = replace(settings, database="demo")
         made = _hospital(asked, settings, language)
@@ -30,6 +37,9 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
             else:
                 print(say("apps.demo-ready", language, patients=made, database=loaded_name(settings)))
             return 0
+        from xinglin.apps.live import set_going
+
+        set_going(settings, speed if live else None)
 
     def ready(address: str) -> None:
         address = address if settings.base_url else named(address)
@@ -39,6 +49,8 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
             return
         if made is not None:
             print(say("apps.demo-made", language, patients=made))
+        if live:
+            print(say("apps.demo-live-on", language, speed=f"{speed:g}"))
         print(say("apps.serving", language, address=address, database=loaded_name(settings)), flush=True)
 
     from xinglin.apps.api.server import serve
@@ -78,18 +90,38 @@ def loaded_name(settings: Settings) -> str:
 
 
 def _hospital(asked: Asked, settings: Settings, language: Language) -> int:
-    from xinglin.apps.hospital import ensure_demo
+    from xinglin.apps.hospital import TOLD_FROM, Estimate, Step, ensure_demo, gigabytes
 
     bar = Bar()
+    last: Step | None = None
 
-    def ticks(done: int, of: int) -> None:
-        bar.show(done / of if of else None, say("apps.demo-making", language, done=done, of=of))
+    def steps(step: Step) -> None:
+        nonlocal last
+        last = step
+        rate = f"{step.resources / max(step.seconds, 0.001):,.0f}"
+        words = say("apps.demo-making", language, done=f"{step.stored:,}", of=f"{step.patients:,}", rate=rate)
+        bar.show(step.stored / step.patients, words, since=step.before / step.patients)
+
+    def tell(estimate: Estimate) -> None:
+        if estimate.patients < TOLD_FROM or asked.options["json"]:
+            return
+        key, values = "apps.demo-estimate-elsewhere", {}
+        if estimate.free is not None:
+            key, values = "apps.demo-estimate", {"free": gigabytes(estimate.free)}
+        count, resources = f"{estimate.patients:,}", f"{estimate.resources:,}"
+        needs = gigabytes(estimate.needs)
+        print(say(key, language, patients=count, resources=resources, needs=needs, **values), file=sys.stderr)
 
     patients, seed = (_number(asked, name) for name in ("patients", "seed"))
     if not asked.options["no-serve"]:
         _check_address(settings)
     try:
-        return ensure_demo(settings, patients, seed, anew=asked.options["anew"], ticks=ticks)
+        return ensure_demo(settings, patients, seed, anew=asked.options["anew"], steps=steps, tell=tell)
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        stored, patients = last.stored, last.patients
+        raise Stopped("apps.demo-interrupted", stored=f"{stored:,}", patients=f"{patients:,}") from None
     finally:
         bar.close()
         sys.stderr.flush()
@@ -110,3 +142,19 @@ def _number(asked: Asked, name: str) -> int | None:
     if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= 1_000_000:
         raise UsageError("apps.cli-number", option=f"--{name}", given=given, least=1, most=1_000_000)
     return int(given)
+
+
+def _speed(asked: Asked) -> float:
+    """How many times faster than real. Raises UsageError."""
+    from xinglin.apps.demo.live import SPEED
+
+    given = asked.options["speed"]
+    if given is None:
+        return SPEED
+    try:
+        speed = float(given)
+    except ValueError:
+        speed = 0.0
+    if not 0.1 <= speed <= 3600:
+        raise UsageError("apps.demo-speed", given=given)
+    return speed

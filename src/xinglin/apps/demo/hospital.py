@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from xinglin.apps.demo import names
 from xinglin.apps.demo.catalogue import DEPARTMENTS
+
+if TYPE_CHECKING:
+    from xinglin.apps.demo.life import Life
+    from xinglin.apps.demo.resources import Person
 
 SITE = "https://xinglin.example"
 Json = dict[str, Any]
@@ -92,10 +96,10 @@ class Staff:
                 }
 
 
-def patient(number: int, seed: int, staff: Staff) -> Iterator[Json]:
-    """All resources of patient ``number`` (1, 2, …)."""
+def person_and_life(number: int, seed: int, staff: Staff) -> tuple[Person, Life]:
+    """Who patient ``number`` (1, 2, …) is, and what befell them until the demonstration's today."""
     from xinglin.apps.demo.life import UNTIL, live
-    from xinglin.apps.demo.resources import Chart, Person
+    from xinglin.apps.demo.resources import Person
 
     rng = Random(f"{seed}:{number}")
     female, chinese = rng.random() < 0.52, rng.random() < 0.8
@@ -111,23 +115,32 @@ def patient(number: int, seed: int, staff: Staff) -> Iterator[Json]:
         names.phone(rng),
         names.address(rng),
     )
-    yield from Chart(person, live(rng, born, female), staff).write()
+    return person, live(rng, born, female)
 
 
-def lines(patients: int = 200, seed: int = 1) -> Iterator[bytes]:
-    """The whole hospital as NDJSON lines (no newline at the end of a line).
+def patient(number: int, seed: int, staff: Staff) -> Iterator[Json]:
+    """All resources of patient ``number`` (1, 2, …)."""
+    from xinglin.apps.demo.resources import Chart
+
+    person, life = person_and_life(number, seed, staff)
+    yield from Chart(person, life, staff).write()
+
+
+def lines(patients: int = 200, seed: int = 1, *, after: int = 0) -> Iterator[bytes]:
+    """The whole hospital as NDJSON lines (no newline at the end of a line), or what it holds ``after`` that many patients.
 
     Raises
     ------
     ValueError
-        If ``patients`` is negative.
+        If ``patients`` or ``after`` is negative.
     """
-    if patients < 0:
+    if patients < 0 or after < 0:
         raise ValueError("patients must be 0 or more")
     encode = msgspec.json.encode
     staff = Staff(seed)
-    for resource in staff.resources():
-        yield encode(resource)
-    for number in range(1, patients + 1):
+    if not after:
+        for resource in staff.resources():
+            yield encode(resource)
+    for number in range(after + 1, patients + 1):
         for resource in patient(number, seed, staff):
             yield encode(resource)

@@ -12,6 +12,7 @@ from math import exp
 from random import Random
 
 from xinglin.apps.demo.physiology import Body
+from xinglin.apps.demo.shots import shots
 
 UNTIL = date(
     2026, 6, 30
@@ -67,7 +68,7 @@ def live(rng: Random, born: date, female: bool) -> Life:
     )
     start = max(born, UNTIL - timedelta(days=rng.randrange(4 * 365, 12 * 365)))
     visits: list[Visit] = []
-    teller = _Teller(body, visits)
+    teller = Teller(body, visits)
     day = max(born + timedelta(days=18 * 365), UNTIL - timedelta(days=45 * 365))
     while day < start:  # before the records: diseases come, and are known when the records begin
         teller.quarter(day, recorded=False)
@@ -99,7 +100,7 @@ def live(rng: Random, born: date, female: bool) -> Life:
         )
         if rng.random() < chance and (last - born).days > 366 * 2
     ]
-    return Life(body, visits, _shots(rng, born, start, last), allergies, died)
+    return Life(body, visits, shots(rng, born, start, last), allergies, died)
 
 
 def _mortality(body: Body, day: date) -> float:
@@ -119,38 +120,7 @@ def _child_bmi(age: float) -> float:
     return 17.2 - 0.36 * (age - 1) if age < 6 else 15.4 + 0.42 * (age - 6)
 
 
-def _shots(rng: Random, born: date, start: date, last: date) -> list[tuple[date, str]]:
-    schedule = [
-        ("hepb", 0),
-        ("bcg", 1),
-        ("hepb", 30),
-        ("polio", 60),
-        ("dtap", 91),
-        ("polio", 91),
-        ("dtap", 122),
-        ("dtap", 152),
-        ("hepb", 183),
-        ("mmr", 243),
-        ("mmr", 548),
-        ("dtap", 548),
-    ]
-    shots = [
-        (born + timedelta(days=after), key)
-        for key, after in schedule
-        if start <= born + timedelta(days=after) <= last
-    ]
-    for year in range(start.year, last.year + 1):
-        day = date(year, 10, 1) + timedelta(days=rng.randrange(60))
-        age = (day - born).days / 365.25
-        if start <= day <= last and rng.random() < (0.45 if age > 60 else 0.12):
-            shots.append((day, "flu"))
-    at_65 = born + timedelta(days=round(65.4 * 365.25))
-    if start <= at_65 <= last and rng.random() < 0.5:
-        shots.append((at_65, "pneumo"))
-    return sorted(shots)
-
-
-class _Teller:
+class Teller:
     """Walks one body through time and writes down the visits that follow from what happens to it."""
 
     def __init__(self, body: Body, visits: list[Visit]) -> None:
@@ -451,27 +421,32 @@ class _Teller:
             ("exacerbation", 0.35 if "copd" in self.known else 0.0, ("levofloxacin",)),
         )
         for key, rate, medicines in table:
-            if rng.random() >= rate / 4:
-                continue
-            if key in ("pneumonia", "exacerbation", "appendicitis"):
-                visit = self.visit(
-                    day, [key], kind="IMP", fever=rng.uniform(0.8, 2.4), infection=rng.uniform(0.4, 1.0)
-                )
-                visit.nights = rng.randrange(4, 11)
-                visit.procedures = ["appendicectomy"] if key == "appendicitis" else ["chest-xray"]
-                self.add(
-                    visit,
-                    ("count", "chemistry", "electrolytes", "inflammation"),
-                    infection=rng.uniform(0.5, 1.0),
-                )
-                visit.plan = "admitted"
-            else:
-                measured = {"fever": rng.uniform(0.2, 1.4)} if key == "cold" else {}
-                visit = self.visit(day, [key], None, "EMER" if key == "fracture" else "AMB", **measured)
-                visit.procedures = ["wrist-xray"] if key == "fracture" else []
-                visit.plan = "short"
-            visit.diagnosed.append(key)
-            visit.started.extend(medicines)
+            if rng.random() < rate / 4:
+                self.fall_ill(day, key, medicines)
+
+    def fall_ill(self, day: date, key: str, medicines: tuple[str, ...]) -> Visit:
+        """A visit, or a stay, for something that comes and goes."""
+        rng = self.rng
+        if key in ("pneumonia", "exacerbation", "appendicitis"):
+            visit = self.visit(
+                day, [key], kind="IMP", fever=rng.uniform(0.8, 2.4), infection=rng.uniform(0.4, 1.0)
+            )
+            visit.nights = rng.randrange(4, 11)
+            visit.procedures = ["appendicectomy"] if key == "appendicitis" else ["chest-xray"]
+            self.add(
+                visit,
+                ("count", "chemistry", "electrolytes", "inflammation"),
+                infection=rng.uniform(0.5, 1.0),
+            )
+            visit.plan = "admitted"
+        else:
+            measured = {"fever": rng.uniform(0.2, 1.4)} if key == "cold" else {}
+            visit = self.visit(day, [key], None, "EMER" if key == "fracture" else "AMB", **measured)
+            visit.procedures = ["wrist-xray"] if key == "fracture" else []
+            visit.plan = "short"
+        visit.diagnosed.append(key)
+        visit.started.extend(medicines)
+        return visit
 
     def childhood(self, day: date) -> None:
         """Three months of a child's life: growth, ears, colds."""
@@ -483,12 +458,7 @@ class _Teller:
         )
         for key, rate in (("cold", 1.2 if age < 6 else 0.5), ("otitis", 0.35 if age < 6 else 0.05)):
             if rng.random() < rate / 4:
-                visit = self.visit(day, [key], department="paediatrics", fever=rng.uniform(0.4, 2.2))
-                visit.values = {k: v for k, v in visit.values.items() if k in ("temperature", "spo2")}
-                visit.values["weight"] = _child_bmi(age) * (adult * grown / 100) ** 2
-                visit.diagnosed = [key]
-                visit.started = ["amoxicillin"] if key == "otitis" else ["paracetamol"]
-                visit.plan = "short"
+                self.child_ill(day, key, adult * grown)
         if rng.random() < (0.9 if age < 2 else 0.25):
             visit = self.visit(day, [], department="paediatrics")
             tall = adult * grown
@@ -498,3 +468,13 @@ class _Teller:
                 "temperature": 36.6 + rng.gauss(0, 0.15),
             }
             visit.plan = "child"
+
+    def child_ill(self, day: date, key: str, height_cm: float) -> Visit:
+        """A child's visit with a cold or an ear infection."""
+        visit = self.visit(day, [key], department="paediatrics", fever=self.rng.uniform(0.4, 2.2))
+        visit.values = {k: v for k, v in visit.values.items() if k in ("temperature", "spo2")}
+        visit.values["weight"] = _child_bmi(self.body.age(day)) * (height_cm / 100) ** 2
+        visit.diagnosed = [key]
+        visit.started = ["amoxicillin"] if key == "otitis" else ["paracetamol"]
+        visit.plan = "short"
+        return visit

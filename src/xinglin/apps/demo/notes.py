@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from xinglin.apps.demo.catalogue import DISEASES, TESTS, UNITS
 from xinglin.apps.demo.formulary import MEDICINES
 from xinglin.apps.demo.life import Visit
@@ -65,6 +67,10 @@ _PLANS = {
     ),
     "new": ("诊断明确，开始治疗并予健康教育。", "Diagnosis made; treatment started and explained."),
     "admitted": ("收住院治疗，经处理后好转出院。", "Admitted and treated; discharged improved."),
+    "admit": (
+        "病情需要，收住院进一步诊治，已向患者及家属说明。",
+        "Admitted for further treatment; explained to patient and family.",
+    ),
     "short": ("对症治疗，如不缓解随诊。", "Symptomatic treatment; come back if it does not settle."),
     "child": (
         "生长发育同年龄儿童，按程序预防接种。",
@@ -120,5 +126,105 @@ def note(visit: Visit, chinese: bool, known: list[str]) -> str:
         ("用药", "Prescribed", medicines),
         ("停用", "Stopped", stopped),
         ("处理", "Plan", _PLANS.get(visit.plan, _PLANS["steady"])[n]),
+    )
+    return "\n".join(f"{zh}：{text}" if chinese else f"{en}: {text}" for zh, en, text in rows if text)
+
+
+# How a stay goes on: in the first days, then as it gets better. By the reason for it.
+_COURSE = {
+    "pneumonia": (
+        (
+            "仍有咳嗽、咳黄痰，无胸痛。双肺呼吸音粗，右下肺可闻及湿啰音。",
+            "Still coughing yellow sputum, no chest pain. Crackles over the right base.",
+        ),
+        (
+            "咳嗽、咳痰较前减轻，精神食欲好转。双肺呼吸音粗，湿啰音较前减少。",
+            "Less cough and sputum, eating better. Fewer crackles.",
+        ),
+    ),
+    "exacerbation": (
+        (
+            "仍气促，咳脓痰。双肺可闻及散在哮鸣音，呼气相延长。",
+            "Still breathless with purulent sputum. Scattered wheeze, prolonged expiration.",
+        ),
+        (
+            "气促明显缓解，痰量减少，可平卧。双肺哮鸣音减少。",
+            "Much less breathless, less sputum, can lie flat. Less wheeze.",
+        ),
+    ),
+    "appendicitis": (
+        (
+            "术后切口疼痛，可耐受。腹软，切口敷料干燥，肠鸣音减弱，未排气。",
+            "Wound pain bearable. Abdomen soft, dressing dry, bowel sounds reduced, no flatus yet.",
+        ),
+        (
+            "已排气，进半流食无不适。腹软，切口愈合良好，无红肿渗出。",
+            "Passing flatus, tolerating soft food. Abdomen soft, wound healing without redness.",
+        ),
+    ),
+    "infarction": (
+        (
+            "胸痛已缓解，心电监护示窦性心律，无恶性心律失常。双肺底未闻及湿啰音。",
+            "Free of chest pain. Sinus rhythm on the monitor, no malignant arrhythmia. Lung bases clear.",
+        ),
+        (
+            "无胸痛、胸闷，可床旁活动。心律齐，双下肢无水肿。",
+            "No chest pain or tightness, walking at the bedside. Regular rhythm, no oedema.",
+        ),
+    ),
+    "stroke": (
+        (
+            "神志清楚，言语欠流利，右侧肢体肌力3级。病情无进展。",
+            "Alert, speech not fluent, power 3/5 on the right. No progression.",
+        ),
+        (
+            "言语较前流利，右侧肢体肌力4级，已行床旁康复训练。",
+            "Speech more fluent, power 4/5 on the right; rehabilitation at the bedside begun.",
+        ),
+    ),
+    "failure": (
+        (
+            "仍有活动后气促，夜间可高枕卧位。双肺底少许湿啰音，双下肢轻度水肿。",
+            "Breathless on exertion, sleeping propped up. Few crackles at the bases, slight oedema of the legs.",
+        ),
+        (
+            "气促明显好转，夜间可平卧，尿量可。双肺湿啰音消失，双下肢无水肿。",
+            "Much less breathless, lying flat at night, good urine output. Lungs clear, no oedema.",
+        ),
+    ),
+}
+
+
+def progress_note(reason: str, values: dict[str, float], better: bool, chinese: bool) -> str:
+    """The note of a day in hospital: how the patient is, what was measured since, what is done. ``better``: the course turns."""
+    n = 0 if chinese else 1
+    separator = ("，", ", ")[n]
+    measured = Visit(date.min, 0, "IMP", "", [], values)
+    signs = separator.join(
+        _value(key, measured, n)
+        for key in ("pressure", "temperature", "pulse", "breaths", "spo2")
+        if ("systolic" if key == "pressure" else key) in values
+    )
+    labs = separator.join(
+        _value(key, measured, n)
+        for key in ("wbc", "hb", "crp", "potassium", "creatinine", "glucose", "bnp")
+        if key in values
+    )
+    plan = (
+        (
+            "病情好转，继续目前治疗，评估出院时机。",
+            "Improving. Treatment unchanged; discharge to be considered.",
+        )
+        if better
+        else (
+            "继续目前治疗，密切观察生命体征变化，复查相关指标。",
+            "Treatment unchanged; vital signs watched closely, blood tests repeated.",
+        )
+    )[n]
+    rows = (
+        ("病程", "Course", _COURSE[reason][better][n]),
+        ("生命体征", "Vital signs", signs),
+        ("辅助检查", "Results", labs),
+        ("处理", "Plan", plan),
     )
     return "\n".join(f"{zh}：{text}" if chinese else f"{en}: {text}" for zh, en, text in rows if text)

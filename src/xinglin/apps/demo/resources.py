@@ -19,7 +19,7 @@ from xinglin.apps.demo.life import Life, Visit
 from xinglin.apps.demo.names import Name
 from xinglin.apps.demo.notes import note
 
-_PROCEDURES = {
+PROCEDURES = {
     "angiography": ("Coronary angiography with stent", "冠状动脉造影及支架植入术"),
     "head-ct": ("CT of the head", "头颅CT平扫"),
     "chest-xray": ("Chest X-ray", "胸部X线检查"),
@@ -232,7 +232,7 @@ class Chart:
             yield self.condition(key, visit, start, end_day, doctor)
         yield from self.observations(visit, start, doctor)
         for key in visit.procedures:
-            en, zh = _PROCEDURES[key]
+            en, zh = PROCEDURES[key]
             yield self.new(
                 "Procedure",
                 status="completed",
