@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xinglin.kernel.database.dialect import Connection, Database, Dialect, Journal, Row, Unit, run_script
-from xinglin.kernel.database.errors import BadAddress, DatabaseError, Full, NewerSchema, Unavailable, WrongKey
+from xinglin.kernel.database.errors import (
+    BadAddress,
+    DatabaseError,
+    Full,
+    NewerSchema,
+    Unavailable,
+    Unfinished,
+    WrongKey,
+)
 from xinglin.kernel.database.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ __all__ = [
     "Pulse",
     "Row",
     "Unavailable",
+    "Unfinished",
     "Unit",
     "WrongKey",
     "open_database",

@@ -5,6 +5,7 @@ XinglinError
      ├─ Unavailable        503  away, restarting or locked by another; try again
      ├─ Full               507  no room left; reads go on
      ├─ NewerSchema        500  written by a newer Xinglin
+     ├─ Unfinished         503  a restore into it is not finished
      ├─ WrongKey           500  encrypted, or not a database
      └─ BadAddress         400  not an address we can open
 """
@@ -36,6 +37,13 @@ class Full(DatabaseError):
 
 class NewerSchema(DatabaseError):
     """The database was written by a newer version than this one."""
+
+
+class Unfinished(DatabaseError):
+    """A restore into this database was begun and is not finished: it is no record yet."""
+
+    status: ClassVar[int] = 503
+    issue: ClassVar[str] = "transient"
 
 
 class WrongKey(DatabaseError):

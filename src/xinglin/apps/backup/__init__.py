@@ -1,0 +1,1 @@
+"""Backup, archived changes, restore and its rehearsal: one engine-neutral form for SQLite and PostgreSQL."""

@@ -1,0 +1,326 @@
+"""Make a backup: the whole record as it was at ONE position, while others read and write on.
+
+The position is read first. After that the tables are walked in short snapshots, and whatever was written behind the position is
+left out: versions are never lost from them, they only move from `resource` to `history`. So there is no long read
+transaction that would keep SQLite's write-ahead log, or PostgreSQL's dead rows, from being cleared away.
+
+Memory is bounded by one batch. A backup that was broken off is gone on with, from its last whole part.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from xinglin.apps.backup import repository
+from xinglin.apps.backup.form import (
+    BASES,
+    FORMAT,
+    Manifest,
+    Part,
+    Sums,
+    line,
+    part_path,
+    version_line,
+)
+from xinglin.apps.backup.place import Place
+from xinglin.kernel.blobs import NoSuchBlob
+from xinglin.kernel.clock import now, now_us
+from xinglin.kernel.ids import new_id
+from xinglin.records import repository as records_repository
+from xinglin.records.schema import SCHEMA_VERSION
+from xinglin.records.service import Records
+
+PART_BYTES: Final = 64 * 1024 * 1024
+PART_LINES: Final = 400_000
+RESOURCES: Final = 500
+"""Read in one short snapshot, with all their versions."""
+STATE_IN_MEMORY: Final = 8 * 1024 * 1024
+GO_ON_WITHIN_US: Final = 24 * 3600 * 1_000_000
+"""An unfinished backup older than this is begun anew: what it lacks would be a day of archive."""
+
+Steps = Callable[[int, int], None]
+
+
+class Unfinished(msgspec.Struct):
+    """Where a backup stands that has no manifest yet: ``key`` is the place in the table that ``phase`` walks."""
+
+    manifest: Manifest
+    phase: str = "entities"
+    key: list[Any] = msgspec.field(default_factory=list)
+    done: int = 0
+
+
+def back_up(
+    records: Records, place: Place, *, steps: Steps | None = None, check: Callable[[], None] | None = None
+) -> Manifest:
+    """Back the whole record up into ``place``; what was made.
+
+    ``steps`` is told versions written and resources in all; ``check`` may raise to end it, between two batches: another call goes
+    on from there. Raises BlobsFull, BlobsUnavailable; what is there by then stays for the next call.
+    """
+    record, epoch = identity(records)
+    under_way = _unfinished(place, record, epoch) or _begin(records, place, record, epoch)
+    making = _Making(records, place, under_way, steps or (lambda done, of: None), check or (lambda: None))
+    manifest = making.run()
+    remember(
+        records, "backup_last", {"name": manifest.name, "store": place.name, "epoch": epoch, "position": manifest.position,
+        "at_us": now_us(), "began_us": manifest.made_us, "bytes": manifest.bytes, "versions": manifest.versions,
+        "sealed": bool(manifest.salt)},
+    )  # fmt: skip
+    return manifest
+
+
+def identity(records: Records) -> tuple[str, str]:
+    """Which record this is, and in which of its lives: the second is another one after each restore."""
+
+    def unit(connection: Any) -> tuple[str, str]:
+        found = []
+        for key in ("record_id", "epoch"):
+            value = records_repository.meta(connection, key)
+            if value is None:
+                value = new_id()
+                repository.set_meta(connection, key, value)
+            found.append(value)
+        return found[0], found[1]
+
+    with records.database.read() as connection:
+        there = [records_repository.meta(connection, key) for key in ("record_id", "epoch")]
+    if there[0] is not None and there[1] is not None:
+        return there[0], there[1]
+    return records.database.write(unit)
+
+
+def remember(records: Records, key: str, value: dict[str, Any]) -> None:
+    """Note in the record itself how a backup, an archive or a rehearsal went, for `xinglin doctor`."""
+    text = msgspec.json.encode(value).decode()
+    records.database.write(lambda connection: repository.set_meta(connection, key, text))
+
+
+def remembered(records: Records, key: str) -> dict[str, Any] | None:
+    """What `remember` noted last."""
+    with records.database.read() as connection:
+        text = records_repository.meta(connection, key)
+    return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
+
+
+def read_json(place: Place, path: str, kind: type[Any]) -> Any:
+    """A small JSON file as ``kind``; None where there is none or it is none of ours."""
+    try:
+        return msgspec.json.decode(place.blobs.read(path), type=kind)
+    except (NoSuchBlob, msgspec.MsgspecError):
+        return None
+
+
+def seal(manifest: Manifest, place: Place) -> str:
+    """The mac of ``manifest`` as it stands."""
+    text = msgspec.json.encode(msgspec.structs.replace(manifest, mac=""), order="sorted")
+    return place.keys.mac(manifest.salt, text)
+
+
+def _unfinished(place: Place, record: str, epoch: str) -> Unfinished | None:
+    """The newest backup of this record that waits to be finished; others that were begun are taken away."""
+    found: Unfinished | None = None
+    names = [path.split("/")[2] for path in place.blobs.list(BASES) if path.endswith("/unfinished.json")]
+    for name in sorted(names, reverse=True):
+        state: Unfinished | None = read_json(place, part_path(name, "unfinished.json"), Unfinished)
+        whole = place.blobs.list(f"{BASES}{name}/manifest.json")
+        if next(iter(whole), None) is not None:
+            place.blobs.delete(part_path(name, "unfinished.json"))
+            continue
+        ours = state is not None and (state.manifest.record, state.manifest.epoch) == (record, epoch)
+        if state is not None and not ours:
+            continue  # another record's, in a store that several share
+        young = state is not None and now_us() - state.manifest.made_us < GO_ON_WITHIN_US
+        if found is None and young and state is not None and bool(state.manifest.salt) == bool(place.keys):
+            found = state
+        else:
+            for path in list(place.blobs.list(f"{BASES}{name}/")):
+                place.blobs.delete(path)
+    return found
+
+
+def _begin(records: Records, place: Place, record: str, epoch: str) -> Unfinished:
+    """Fix the position, and write the state that belongs to it."""
+    from xinglin import __version__
+
+    at = now()
+    name = f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03d}Z-{new_id()[:6]}"
+    with tempfile.SpooledTemporaryFile(STATE_IN_MEMORY) as spool:
+        with records.database.read() as connection:
+            position, at_us = repository.position_and_instant(connection)
+            for text in state_lines(connection, brief=False):
+                spool.write(text)
+        spool.seek(0)
+        lines, size, sha256 = place.write(part_path(name, "state-00001.ndjson.zst"), spool)
+    manifest = Manifest(
+        FORMAT, name, record, epoch, __version__, SCHEMA_VERSION, position, at_us, now_us(), 0, 0,
+        [Part("state-00001.ndjson.zst", "state", lines, size, sha256)], {}, place.keys.new_salt(),
+    )  # fmt: skip
+    under_way = Unfinished(manifest)
+    place.blobs.put(part_path(name, "unfinished.json"), [msgspec.json.encode(under_way)])
+    return under_way
+
+
+def state_lines(connection: Any, *, brief: bool) -> Iterator[bytes]:
+    """Tenants, meta and every small table, one row a line. ``brief``: see `repository.rows_of`."""
+    for tenant, (name, zone) in sorted(records_repository.tenants(connection).items()):
+        yield line({"tenant": [tenant, name, zone]})
+    for key, value in repository.meta_rows(connection).items():
+        yield line({"meta": [key, value]})
+    for table, columns in repository.tables(connection).items():
+        if brief and table == "job_log":
+            continue
+        yield line({"table": table, "columns": columns, "brief": brief})
+        for row in repository.rows_of(connection, table, columns, brief):
+            yield line({"row": row})
+
+
+class _Making:
+    """One backup under way."""
+
+    def __init__(
+        self,
+        records: Records,
+        place: Place,
+        under_way: Unfinished,
+        steps: Steps,
+        check: Callable[[], None],
+    ) -> None:
+        self._database = records.database
+        self._place = place
+        self._under_way = under_way
+        self._manifest = under_way.manifest
+        self._steps = steps
+        self._check = check
+        self._sums = Sums()
+        self._sums.merge(self._manifest.types)
+        with self._database.read() as connection:
+            self._of = records_repository.count_all(connection)
+
+    def run(self) -> Manifest:
+        """Write what is missing, then the manifest."""
+        manifest = self._manifest
+        walks = {"entities": self._entities, "commits": self._commits, "versions": self._versions}
+        phases = list(walks)
+        for phase in phases[phases.index(self._under_way.phase) :]:
+            if self._under_way.phase != phase:
+                self._under_way.phase, self._under_way.key = phase, []
+            while self._part(phase, walks[phase]):
+                pass
+        manifest.mac = seal(manifest, self._place)
+        path = part_path(manifest.name, "manifest.json")
+        self._place.blobs.put(path, [msgspec.json.format(msgspec.json.encode(manifest), indent=1)])
+        self._place.blobs.delete(part_path(manifest.name, "unfinished.json"))
+        return manifest
+
+    def _part(self, phase: str, walk: Callable[[], Iterator[bytes]]) -> bool:
+        """Write the next part of a phase; False where there is nothing left of it."""
+        lines = walk()
+        first = next(lines, None)
+        if first is None:
+            return False
+        number = sum(part.kind == phase for part in self._manifest.parts) + 1
+        name = f"{phase}-{number:05d}.ndjson.zst"
+
+        def bounded() -> Iterator[bytes]:
+            yield first
+            size, count = len(first), 1
+            for text in lines:
+                yield text
+                size, count = size + len(text), count + 1
+                if (size >= PART_BYTES or count >= PART_LINES) and self._between:
+                    return
+
+        wrote = self._place.write(part_path(self._manifest.name, name), bounded())
+        self._manifest.parts.append(Part(name, phase, *wrote))
+        self._manifest.types = self._sums.told()
+        path = part_path(self._manifest.name, "unfinished.json")
+        self._place.blobs.put(path, [msgspec.json.encode(self._under_way)])
+        return True
+
+    # Each walk goes on from `key`, and sets it to a place where another may go on: there `_between` is true, so that a part
+    # ends where a batch does.
+
+    _between = False
+
+    def _walk(self, batches: Iterator[tuple[list[Any], list[bytes]]]) -> Iterator[bytes]:
+        for key, lines in batches:
+            self._check()
+            last = len(lines) - 1
+            for at, text in enumerate(lines):
+                self._between = at == last
+                if self._between:
+                    self._under_way.key = key
+                yield text
+            if not lines:
+                self._under_way.key = key
+
+    def _entities(self) -> Iterator[bytes]:
+        def batches() -> Iterator[tuple[list[Any], list[bytes]]]:
+            tenant, kind, id_ = self._under_way.key or [-1, "", ""]
+            with self._database.read() as connection:
+                tenants = [one for one in repository.entity_tenants(connection) if one >= tenant]
+            for one in tenants:
+                if one != tenant:
+                    kind, id_ = "", ""
+                while True:
+                    with self._database.read() as connection:
+                        rows = repository.entities_after(connection, one, kind, id_, 5000)
+                    if not rows:
+                        break
+                    kind, id_ = rows[-1][0], rows[-1][1]
+                    self._manifest.last_rid = max(self._manifest.last_rid, *(row[2] for row in rows))
+                    yield [one, kind, id_], [line([one, *row]) for row in rows]
+
+        return self._walk(batches())
+
+    def _commits(self) -> Iterator[bytes]:
+        def batches() -> Iterator[tuple[list[Any], list[bytes]]]:
+            after = self._under_way.key[0] if self._under_way.key else 0
+            while True:
+                with self._database.read() as connection:
+                    rows = repository.commits_between(connection, after, self._manifest.position, 5000)
+                if not rows:
+                    return
+                after = rows[-1][1]
+                self._manifest.last_tx = max(self._manifest.last_tx, *(row[0] for row in rows))
+                yield [after], [line(list(row)) for row in rows]
+
+        return self._walk(batches())
+
+    def _versions(self) -> Iterator[bytes]:
+        def batches() -> Iterator[tuple[list[Any], list[bytes]]]:
+            tenant, after = self._under_way.key or [-1, 0]
+            with self._database.read() as connection:
+                tenants = [one for one in records_repository.live_tenants(connection) if one >= tenant]
+            for one in tenants:
+                if one != tenant:
+                    after = 0
+                while True:
+                    lines = []
+                    with self._database.read() as connection:
+                        last, found = repository.versions_upto(
+                            connection, one, after, self._manifest.position, RESOURCES
+                        )
+                        for row in found:
+                            self._sums.add(row)
+                            self._manifest.last_rid = max(self._manifest.last_rid, row.rid)
+                            lines.append(version_line(row))
+                    if last is None:
+                        break
+                    after = last
+                    self._under_way.done += len(lines)
+                    self._steps(self._under_way.done, self._of)
+                    yield [one, after], lines
+
+        return self._walk(batches())
+
+
+def instant(at_us: int) -> str:
+    """An instant for people, in UTC, to the second."""
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,131 @@
+"""Which backups there are, which one a restore takes, and how many are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinglin.apps.backup.archive import chain, segments
+from xinglin.apps.backup.base import instant, read_json, seal
+from xinglin.apps.backup.errors import Damaged, Foreign, NoBackup
+from xinglin.apps.backup.form import BASES, FORMAT, Manifest, part_path
+from xinglin.apps.backup.place import Place
+from xinglin.records.schema import SCHEMA_VERSION
+
+
+class Kept(msgspec.Struct):
+    """A backup, whether it is whole and ours to read, and what its last rehearsal found."""
+
+    manifest: Manifest
+    rehearsed: dict[str, Any] | None = None
+    reaches: int = 0
+    """The last position that the archive leads to from it."""
+
+
+def read_manifest(place: Place, name: str) -> Manifest:
+    """The manifest of a backup. Raises Foreign, Damaged, Sealed, NoBackup."""
+    path = part_path(name, "manifest.json")
+    if next(iter(place.blobs.list(path)), None) is None:
+        raise NoBackup("apps.backup-none-named", name=name)
+    try:
+        manifest = msgspec.json.decode(place.blobs.read(path), type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise Foreign("apps.backup-foreign", part=path) from error
+    if manifest.format > FORMAT or manifest.schema > SCHEMA_VERSION:
+        raise Foreign("apps.backup-newer", program=manifest.program)
+    if manifest.mac != seal(manifest, place):
+        raise Damaged("apps.backup-manifest", name=name)
+    return manifest
+
+
+def names(place: Place) -> list[str]:
+    """The names of all whole backups, newest first."""
+    return sorted(
+        {path.split("/")[2] for path in place.blobs.list(BASES) if path.endswith("/manifest.json")},
+        reverse=True,
+    )
+
+
+def backups(place: Place) -> list[Kept]:
+    """All backups that can be read, newest first. Raises what `read_manifest` does for the first that cannot."""
+    found = []
+    for name in names(place):
+        manifest = read_manifest(place, name)
+        led = chain(place, manifest.epoch, manifest.position)
+        found.append(
+            Kept(
+                manifest,
+                read_json(place, part_path(name, "rehearsed.json"), dict[str, Any]),
+                led[-1].upto if led else manifest.position,
+            )
+        )
+    return found
+
+
+def choose(place: Place, position: int | None = None, at_us: int | None = None, name: str = "") -> Manifest:
+    """The backup that leads to ``position`` or to the instant with the least archive; by default the newest.
+
+    A later backup holds all that was before it, so where none is old enough the oldest is taken, and cut. Raises NoBackup.
+    """
+    if name:
+        return read_manifest(place, name)
+    found = [read_manifest(place, one) for one in names(place)]
+    if not found:
+        raise NoBackup("apps.backup-none", store=place.name)
+    newest = max(found, key=lambda one: (one.made_us, one.position))
+    if position is None and at_us is None:
+        return newest
+    # Of one life of the record: that of the newest backup, unless it began later than what is asked for.
+    lives = [one for one in found if one.epoch == newest.epoch] or found
+    before = [
+        one
+        for one in lives
+        if (position is None or one.position <= position) and (at_us is None or one.at_us <= at_us)
+    ]
+    if before:
+        return max(before, key=lambda one: one.position)
+    return min(lives, key=lambda one: one.position)
+
+
+def drop_older(place: Place, keep: int, record: str) -> int:
+    """Delete all but the newest ``keep`` backups of this record, and the archive that only older ones need; how many.
+
+    The manifest goes first: what is left of a deletion that was broken off is no backup any more.
+    """
+    found = [
+        one
+        for one in (read_json(place, part_path(n, "manifest.json"), Manifest) for n in names(place))
+        if one
+    ]
+    ours = [one for one in found if one.record == record]
+    dropped = ours[max(keep, 1) :]
+    for manifest in dropped:
+        place.blobs.delete(part_path(manifest.name, "manifest.json"))
+        for path in list(place.blobs.list(f"{BASES}{manifest.name}/")):
+            place.blobs.delete(path)
+    left = ours[: max(keep, 1)]
+    for epoch in {manifest.epoch for manifest in ours}:
+        of_epoch = [manifest.position for manifest in left if manifest.epoch == epoch]
+        for one in segments(place, epoch):
+            if not of_epoch or one.upto <= min(of_epoch):
+                place.blobs.delete(one.path)
+    return len(dropped)
+
+
+def told(kept: Kept) -> dict[str, Any]:
+    """A backup as JSON, for lists."""
+    manifest = kept.manifest
+    return {
+        "name": manifest.name,
+        "made": instant(manifest.made_us),
+        "position": manifest.position,
+        "reaches": kept.reaches,
+        "versions": manifest.versions,
+        "bytes": manifest.bytes,
+        "encrypted": bool(manifest.salt),
+        "rehearsed": (kept.rehearsed or {}).get("at"),
+        "well": (kept.rehearsed or {}).get("well"),
+        "record": manifest.record,
+        "program": manifest.program,
+    }

@@ -1,0 +1,393 @@
+"""Restore: a backup and the archive behind it, into an empty database, to any position.
+
+Every part is checked before the first row is written. After that each transaction carries with its rows the place that it
+reached, so that a restore that was killed goes on exactly there; until the last one the database says of itself that it is
+unfinished, and no server opens it. Index rows are drawn anew, by the rules of this program.
+
+What holds afterwards: ids, versions, instants, positions and page cursors. New commits take positions far behind every old one
+(`LEAP`), and the record has a new epoch: a follower that had read further than the position restored to can tell, and
+never takes a new commit for an old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from xinglin.apps.backup import repository
+from xinglin.apps.backup.archive import Found, chain, first_and_last, read_segment
+from xinglin.apps.backup.base import Steps
+from xinglin.apps.backup.errors import Damaged, InUse, NoBackup
+from xinglin.apps.backup.form import Manifest, Version, lines_of, part_path, read_version
+from xinglin.apps.backup.keeping import choose
+from xinglin.apps.backup.place import Place
+from xinglin.apps.backup.writing import put_versions
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import Connection, Database, open_database
+from xinglin.kernel.ids import new_id
+from xinglin.kernel.settings import Settings
+from xinglin.records import repository as records_repository
+from xinglin.records.schema import migrate
+from xinglin.records.service import RESTORING, Records
+
+BATCH: Final = 1000
+LEAP: Final = 1_000_000
+
+
+class Plan(msgspec.Struct):
+    """What a restore reads: a backup, the segments behind it, and the position it ends at."""
+
+    manifest: Manifest
+    segments: list[Found]
+    position: int
+    last_rid: int
+    last_tx: int
+    reaches: int
+    types: dict[str, list[Any]] | None = None
+    """Counts and digests at ``position``, where that is the end of a backup or a segment."""
+
+
+class Marker(msgspec.Struct):
+    """Where a restore stands: the step under way and how many of its lines are done."""
+
+    name: str
+    position: int
+    step: str = ""
+    lines: int = 0
+
+
+def plan(
+    place: Place,
+    *,
+    position: int | None = None,
+    at_us: int | None = None,
+    name: str = "",
+    check: Callable[[], None] | None = None,
+) -> Plan:
+    """Which parts a restore to ``position``, or to the last commit not later than ``at_us``, takes; by default to the newest.
+
+    Every part is read and checked. Raises NoBackup, Damaged, Foreign, Sealed.
+    """
+    from xinglin.apps.backup.form import Sums
+
+    manifest = choose(place, position, at_us, name)
+    found = Plan(manifest, [], manifest.position, manifest.last_rid, manifest.last_tx, manifest.position)
+    later = check_parts(place, manifest, at_us, check)
+    sums = Sums()
+    sums.merge(manifest.types)
+    whole, known = True, {manifest.position: {manifest.name}}
+    if later is None:
+        for one in chain(place, manifest.epoch, manifest.position, position):
+            head, end = first_and_last(place, one, sealed=bool(manifest.salt))
+            if one.after in known and head.previous not in known[one.after]:
+                raise Damaged("apps.backup-chain", part=one.path)
+            for text in read_segment(place, one, sealed=bool(manifest.salt)):
+                commit = _commit(text)
+                if commit is not None and at_us is not None and commit[2] > at_us and later is None:
+                    later = commit[1]
+            known.setdefault(one.upto, set()).add(place.sha256(one.path))
+            whole = whole and one.after == found.reaches
+            sums.merge(end.types)
+            found.segments.append(one)
+            found.reaches = one.upto
+            found.last_rid = max(found.last_rid, end.last_rid)
+            found.last_tx = max(found.last_tx, end.last_tx)
+            if check is not None:
+                check()
+            if later is not None:
+                break
+    found.position = found.reaches if position is None else position
+    if later is not None:
+        found.position = later - 1
+    if position is not None and position > found.reaches:
+        raise NoBackup("apps.backup-not-so-far", position=position, reaches=found.reaches)
+    if whole and found.position == found.reaches:
+        found.types = sums.told()
+    return found
+
+
+def check_parts(
+    place: Place, manifest: Manifest, at_us: int | None = None, check: Callable[[], None] | None = None
+) -> int | None:
+    """Read every part of a backup and compare it with its manifest; the first position later than ``at_us``, if any.
+
+    Raises Damaged, Sealed.
+    """
+    later: int | None = None
+    for part in manifest.parts:
+        count = 0
+        path = part_path(manifest.name, part.name)
+        for text in lines_of(place.read(path, sealed=bool(manifest.salt), sha256=part.sha256)):
+            count += 1
+            if at_us is not None and later is None and part.kind == "commits":
+                row = msgspec.json.decode(text)
+                if row[2] > at_us:
+                    later = row[1]
+        if count != part.lines:
+            raise Damaged("apps.backup-part", part=path)
+        if check is not None:
+            check()
+    return later
+
+
+def restore(
+    place: Place,
+    settings: Settings,
+    chosen: Plan,
+    *,
+    url: str = "",
+    steps: Steps | None = None,
+    check: Callable[[], None] | None = None,
+    durable: bool = True,
+) -> int:
+    """Carry out a plan into the database of ``settings`` (or ``url``), which must be empty or hold this same restore,
+    begun; the position it ended at.
+
+    Raises InUse.
+    """
+    url = url or settings.database_url
+    database = open_database(url, durable=durable)
+    try:
+        migrate(database)
+        marker = _begin(database, chosen)
+        plain = _Restoring(database, place, chosen, marker, steps, check)
+        plain.run(versions=False)
+        marker = plain.marker
+    finally:
+        database.close()
+    # Opened again: the ledger must begin with the numbers that are there now.
+    records = Records(open_database(url, durable=durable), settings)
+    try:
+        later = _Restoring(records.database, place, chosen, marker, steps, check, records)
+        later.run(versions=True)
+        _finish(records, chosen)
+        records.database.exclusively(records_repository.analyze)
+    finally:
+        records.close()
+    return chosen.position
+
+
+def _begin(database: Database, chosen: Plan) -> Marker:
+    def unit(connection: Connection) -> Marker:
+        text = records_repository.meta(connection, RESTORING)
+        if text is not None:
+            found = msgspec.json.decode(text, type=Marker)
+            if (found.name, found.position) != (chosen.manifest.name, chosen.position):
+                raise InUse("apps.restore-other", name=found.name, position=found.position)
+            return found
+        if not repository.is_empty(connection):
+            raise InUse("apps.restore-in-use", database=database.url)
+        marker = Marker(chosen.manifest.name, chosen.position)
+        repository.set_meta(connection, RESTORING, msgspec.json.encode(marker).decode())
+        return marker
+
+    return database.write(unit)
+
+
+Put = Callable[[Connection, list[Any]], None]
+_VERSION: Final = b'{"rid"'
+
+
+class _Step(msgspec.Struct):
+    """A step: its name, its lines, what puts some of them into the database, how many at a time."""
+
+    name: str
+    lines: Callable[[], Iterator[bytes]]
+    put: Put
+    size: int
+    versions: bool = False
+
+
+class _Restoring:
+    """The steps of one restore, from where its marker stands."""
+
+    def __init__(
+        self,
+        database: Database,
+        place: Place,
+        chosen: Plan,
+        marker: Marker,
+        steps: Steps | None,
+        check: Callable[[], None] | None,
+        records: Records | None = None,
+    ) -> None:
+        self._database = database
+        self._place = place
+        self._plan = chosen
+        self._sealed = bool(chosen.manifest.salt)
+        self.marker = marker
+        self._steps = steps or (lambda done, of: None)
+        self._check = check or (lambda: None)
+        self._records = records
+        self._done = 0
+        self._of = chosen.manifest.versions + sum(one.upto - one.after for one in chosen.segments)
+
+    def run(self, *, versions: bool) -> None:
+        """Take the steps that lead to the versions, or those that write them."""
+        known = list(self._all())
+        names = [step.name for step in known]
+        if self.marker.step and self.marker.step not in names:
+            raise InUse("apps.restore-other", name=self.marker.name, position=self.marker.position)
+        at = names.index(self.marker.step) if self.marker.step else 0
+        for step in known[at:]:
+            if step.versions == versions:
+                self._step(step, self.marker.lines if step.name == self.marker.step else 0)
+
+    def _all(self) -> Iterator[_Step]:
+        """Every step, in order."""
+        chosen = self._plan
+        kinds: dict[str, Put] = {"entities": self._entities, "commits": self._commits}
+        yield _Step("state", self._state_lines, self._state, 1 << 60)
+        for kind, put in kinds.items():
+            for part in chosen.manifest.parts:
+                if part.kind == kind:
+                    yield _Step(part.name, self._part(part.name), put, 5000)
+        for one in chosen.segments:
+            yield _Step(f"names of {one.path}", self._segment(one), self._names, 5000)
+        yield _Step("numbers", lambda: iter((b"",)), self._numbers, 1)
+        for part in chosen.manifest.parts:
+            if part.kind == "versions":
+                yield _Step(part.name, self._part(part.name), self._versions, BATCH, versions=True)
+        for one in chosen.segments:
+            yield _Step(one.path, self._segment(one), self._archived, BATCH, versions=True)
+
+    def _part(self, name: str) -> Callable[[], Iterator[bytes]]:
+        path = part_path(self._plan.manifest.name, name)
+        return lambda: iter(lines_of(self._place.read(path, sealed=self._sealed)))
+
+    def _segment(self, one: Found) -> Callable[[], Iterator[bytes]]:
+        return lambda: read_segment(self._place, one, sealed=self._sealed)
+
+    def _step(self, step: _Step, skipped: int) -> None:
+        stream = islice(step.lines(), skipped, None)
+        done = skipped
+        while batch := list(islice(stream, step.size)):
+            done += len(batch)
+            rows: list[Any] = batch
+            if step.versions:
+                rows = [read_version(text) for text in batch if text.startswith(_VERSION)]
+                rows = [row for row in rows if row.position <= self._plan.position]
+                if not rows:
+                    continue  # nothing to write: the marker may stay behind
+            self._write(step.put, rows, Marker(self.marker.name, self.marker.position, step.name, done))
+            self._done += len(rows) if step.versions else 0
+            self._steps(self._done, self._of)
+            self._check()
+
+    def _write(self, put: Put, rows: list[Any], after: Marker) -> None:
+        """One transaction: ``rows``, and the place they lead to."""
+        before = self.marker
+
+        def unit(connection: Connection) -> None:
+            there = records_repository.meta(connection, RESTORING)
+            if there is None or msgspec.json.decode(there, type=Marker) != before:
+                raise InUse("apps.restore-elsewhere")
+            put(connection, rows)
+            repository.set_meta(connection, RESTORING, msgspec.json.encode(after).decode())
+
+        self._database.write(unit)
+        self.marker = after
+
+    # Before the versions
+
+    def _state_lines(self) -> Iterator[bytes]:
+        part = next(part for part in self._plan.manifest.parts if part.kind == "state")
+        yield from self._part(part.name)()
+        # The last segment that ends at or before the position, and has state: only the last of a hurried run has it.
+        for one in reversed(self._plan.segments):
+            if one.upto <= self._plan.position:
+                later = [
+                    text for text in self._segment(one)() if not text.startswith((b'{"commit"', _VERSION))
+                ]
+                if later:
+                    yield from later
+                    return
+
+    def _state(self, connection: Connection, lines: list[bytes]) -> None:
+        there = repository.tables(connection)
+        table: dict[str, Any] | None = None
+        rows: list[list[Any]] = []
+
+        def put() -> None:
+            if table is not None and table["table"] in there:
+                clear = "state < 2" if table["brief"] and table["table"] == "job" else ""
+                repository.put_rows(connection, table["table"], table["columns"], rows, clear=clear)
+
+        for text in lines:
+            found = msgspec.json.decode(text)
+            if "row" in found:
+                rows.append(found["row"])
+            elif "table" in found:
+                put()
+                table, rows = found, []
+            elif "tenant" in found:
+                records_repository.add_tenant(connection, *found["tenant"])
+            elif "meta" in found:
+                repository.set_meta(connection, *found["meta"])
+        put()
+
+    def _entities(self, connection: Connection, lines: list[bytes]) -> None:
+        repository.add_entities(connection, [tuple(msgspec.json.decode(text)) for text in lines])
+
+    def _commits(self, connection: Connection, lines: list[bytes]) -> None:
+        rows = [msgspec.json.decode(text) for text in lines]
+        repository.add_commits(connection, [row for row in rows if row[1] <= self._plan.position])
+
+    def _names(self, connection: Connection, lines: list[bytes]) -> None:
+        """Of a segment: its commits, and the names of what they wrote with the numbers these had."""
+        known, _ = repository.position_and_instant(connection)
+        rows = [row for text in lines if (row := _commit(text)) is not None]
+        repository.add_commits(connection, [row for row in rows if known < row[1] <= self._plan.position])
+        found = [read_version(text) for text in lines if text.startswith(_VERSION)]
+        named = {
+            (row.tenant, row.type, row.id): row.rid for row in found if row.position <= self._plan.position
+        }
+        if named:
+            repository.add_entities(connection, [(*name, rid) for name, rid in named.items()])
+
+    def _numbers(self, connection: Connection, lines: list[bytes]) -> None:
+        repository.go_on_from(
+            connection, self._plan.last_rid, max(self._plan.last_tx, self._plan.position, self._plan.reaches)
+        )
+
+    # The versions
+
+    def _versions(self, connection: Connection, rows: list[Version]) -> None:
+        assert self._records is not None
+        put_versions(connection, self._records, rows)
+
+    def _archived(self, connection: Connection, rows: list[Version]) -> None:
+        assert self._records is not None
+        put_versions(connection, self._records, rows, owners=True)
+
+
+def _commit(text: bytes) -> list[int] | None:
+    return msgspec.json.decode(text)["commit"] if text.startswith(b'{"commit"') else None
+
+
+def _finish(records: Records, chosen: Plan) -> None:
+    """One empty commit far behind all others, a new epoch; then the record is whole."""
+
+    def unit(connection: Connection) -> None:
+        last = max(chosen.reaches, chosen.last_tx, chosen.position)
+        behind = (last // LEAP + 2) * LEAP
+        tx = behind if connection.dialect == "sqlite" else last + 1
+        _, last_us = repository.position_and_instant(connection)
+        at_us = max(now_us() // 1000 * 1000, last_us)
+        repository.add_commits(connection, [(tx, behind, at_us, 1)])
+        repository.go_on_from(connection, 0, tx)
+        repository.settle(connection, chosen.position, behind)
+        repository.set_meta(connection, "epoch", new_id())
+        told = {
+            "name": chosen.manifest.name,
+            "position": chosen.position,
+            "of": chosen.manifest.epoch,
+            "at_us": at_us,
+        }
+        repository.set_meta(connection, "restored", msgspec.json.encode(told).decode())
+        repository.delete_meta(connection, RESTORING)
+
+    records.database.write(unit)
