@@ -29,5 +29,14 @@ CAPABILITY: Final = Capability(
             types=("Patient",),
             instances=("Patient",),
         ),
+        FhirOperation(
+            "$export",
+            "xinglin.records.rest.bulk:export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+            methods=("GET", "POST"),
+            system=True,
+            types=("Patient",),
+            instances=("Group",),
+        ),
     ),
 )

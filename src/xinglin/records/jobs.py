@@ -10,4 +10,6 @@ if TYPE_CHECKING:
 
 def kinds(site: Site) -> list[Any]:
     """What a worker can run for the record."""
-    return []
+    from xinglin.records.bulk import job as bulk
+
+    return [*bulk.kinds(site)]

@@ -12,4 +12,6 @@ if TYPE_CHECKING:
 
 def routes(site: Site) -> list[BaseRoute]:
     """Every route that the server itself adds."""
-    return []
+    from xinglin.apps.api import bulk_routes
+
+    return [*bulk_routes.routes(site)]
