@@ -125,12 +125,24 @@ class Queue:
         *,
         states: Sequence[State] = (),
         kind: str | None = None,
+        shown: bool | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[Job]:
         """Newest first; go on with ``before`` the last one's ``seq``."""
         with self.database.read(snapshot=False) as connection:
-            return repository.listed(connection, tenant, states, kind, before, limit)
+            return repository.listed(connection, tenant, states, kind, shown, before, limit)
+
+    def under_way(self, tenant: int = 1, *, shown: bool | None = None, limit: int = 50) -> builtins.list[Job]:
+        """Running jobs and those that come next, at most ``limit`` of each."""
+        with self.database.read(snapshot=False) as connection:
+            return repository.under_way(connection, tenant, shown, limit)
+
+    def find(self, id_: str, tenant: int = 1) -> builtins.list[Job]:
+        """`get` as a list of one or none."""
+        with self.database.read(snapshot=False) as connection:
+            job = repository.get(connection, tenant, id_)
+        return [] if job is None else [job]
 
     def log(self, id_: str, tenant: int = 1) -> builtins.list[LogLine]:
         """What the job said, oldest first; the last 1,000 lines. Raises NoSuchJob."""

@@ -108,6 +108,7 @@ def listed(
     tenant: int,
     states: Sequence[State],
     kind: str | None,
+    shown: bool | None,
     before: int | None,
     limit: int,
 ) -> list[Job]:
@@ -120,6 +121,8 @@ def listed(
     if kind is not None:
         where += " AND kind = ?"
         more.append(kind)
+    if shown is not None:
+        where += f" AND shown = {int(shown)}"  # as it stands in the partial index
     if before is not None:
         where += " AND seq < ?"
         more.append(before)
@@ -127,6 +130,19 @@ def listed(
         f"SELECT {_COLUMNS} FROM job WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
     )
     return [_job(row) for row in rows]
+
+
+def under_way(connection: Connection, tenant: int, shown: bool | None, limit: int) -> list[Job]:
+    """Running jobs, and those queued that come next, at most ``limit`` of each."""
+    also = "" if shown is None else f" AND shown = {int(shown)}"
+    running = connection.execute(
+        f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND tenant = ?{also} LIMIT ?", (tenant, limit)
+    ).fetchall()
+    queued = connection.execute(
+        f"SELECT {_COLUMNS} FROM job WHERE state = 0 AND tenant = ?{also} ORDER BY priority DESC, run_at_us, seq LIMIT ?",
+        (tenant, limit),
+    ).fetchall()
+    return [_job(row) for row in (*running, *queued)]
 
 
 def counts(connection: Connection, tenant: int | None) -> dict[str, int]:

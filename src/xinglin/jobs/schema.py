@@ -30,6 +30,7 @@ CREATE UNIQUE INDEX job_unique ON job (tenant, kind, unique_key) WHERE unique_ke
 CREATE INDEX job_ready ON job (priority, run_at_us, seq) WHERE state = 0;
 CREATE INDEX job_running ON job (owner) WHERE state = 1;
 CREATE INDEX job_ended ON job (tenant, state, ended_us) WHERE state > 1;
+CREATE INDEX job_shown ON job (tenant, seq) WHERE shown = 1;
 CREATE TABLE job_worker (
   worker TEXT PRIMARY KEY, name TEXT NOT NULL, started_us INTEGER NOT NULL, lease_us INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE job_log (
@@ -58,6 +59,7 @@ CREATE UNIQUE INDEX job_unique ON job (tenant, kind, unique_key) WHERE unique_ke
 CREATE INDEX job_ready ON job (priority, run_at_us, seq) WHERE state = 0;
 CREATE INDEX job_running ON job (owner) WHERE state = 1;
 CREATE INDEX job_ended ON job (tenant, state, ended_us) WHERE state > 1;
+CREATE INDEX job_shown ON job (tenant, seq) WHERE shown = 1;
 CREATE TABLE job_worker (
   worker TEXT COLLATE "C" PRIMARY KEY, name TEXT NOT NULL, started_us BIGINT NOT NULL, lease_us BIGINT NOT NULL);
 CREATE TABLE job_log (

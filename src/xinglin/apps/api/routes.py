@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 def routes(site: Site) -> list[BaseRoute]:
     """Every route that the server itself adds."""
-    from xinglin.apps.api import bulk_routes
+    from xinglin.apps.api import bulk_routes, jobs_routes
 
-    return [*bulk_routes.routes(site)]
+    return [
+        *jobs_routes.routes(site),
+        *bulk_routes.routes(site),
+    ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from xinglin.apps.api.app import App
+    from xinglin.apps.worker.child import Child
     from xinglin.records.service import Records
 
 GRACE_S = 10
@@ -113,15 +114,33 @@ def _run(records: Records, settings: Settings, listener: socket.socket, ready: C
     from xinglin.apps.api.app import create_app
 
     app = create_app(records, settings)
+    child = _worker(settings)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = settings.base_url or f"http://{shown}:{listener.getsockname()[1]}"
     _load()
     records.keep_up()
+
+    def started() -> None:
+        ready(address)
+        if child is not None:
+            child.start()  # now, and not before: it would take the processor from a server that people wait for
+
     try:
-        uvicorn_server(app, lambda: ready(address)).run(sockets=[listener])
+        uvicorn_server(app, started, child.ask_to_stop if child else None).run(sockets=[listener])
     finally:
+        if child is not None:
+            child.stop()
         records.stop_keeping_up()
         app.close()
+
+
+def _worker(settings: Settings) -> Child | None:
+    """The worker beside this server, not yet started; None where it shall have none, or none could open the database."""
+    if not settings.worker or settings.database_url == "sqlite://":
+        return None
+    from xinglin.apps.worker.child import Child
+
+    return Child(settings)
 
 
 _LOADED = ("xinglin.kernel", "xinglin.trust", "xinglin.standards", "xinglin.records")
@@ -146,10 +165,16 @@ def _load() -> None:
     gc.freeze()
 
 
-def uvicorn_server(app: App, ready: Callable[[], None]) -> uvicorn.Server:
-    """The web server around the application, not yet running; ``ready`` is called once it accepts requests."""
+def uvicorn_server(
+    app: App, ready: Callable[[], None], stopping: Callable[[], None] | None = None
+) -> uvicorn.Server:
+    """The web server around the application, not yet running.
+
+    ``ready`` is called once it accepts requests, ``stopping`` once it no longer does.
+    """
     import uvicorn
 
+    from xinglin.apps.api.leaving import leaving
     from xinglin.apps.api.protocol import Protocol
 
     class Server(uvicorn.Server):
@@ -159,6 +184,9 @@ def uvicorn_server(app: App, ready: Callable[[], None]) -> uvicorn.Server:
                 ready()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            leaving().set()
+            if stopping is not None:
+                stopping()
             await super().shutdown(sockets)
             # Else the signal is raised anew once the server is down, and SIGTERM would end us before the database is closed.
             self._captured_signals.clear()

@@ -1,0 +1,55 @@
+"""A job as people and scripts are shown it, in their language: by ``/api/jobs`` and ``xinglin jobs --json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xinglin.jobs import Job, LogLine, Schedule
+from xinglin.jobs.model import sentence, title
+from xinglin.kernel.language import Language
+from xinglin.records.stored import instant
+
+
+def instant_text(us: int | None) -> str | None:
+    """ISO in UTC with milliseconds."""
+    return None if us is None else instant(us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shown(job: Job, language: Language) -> dict[str, Any]:
+    """See `xinglin.apps.api.jobs_routes` for what each member says."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "title": title(job.kind, job.arguments, language),
+        "state": job.state,
+        "done": job.done,
+        "of": job.of,
+        "stage": sentence(job.stage, language, {}) if job.stage else "",
+        "queued": instant_text(job.queued_us),
+        "started": instant_text(job.started_us),
+        "ended": instant_text(job.ended_us),
+        "attempts": job.attempts,
+        "attemptsMost": job.attempts_most,
+        "reason": job.reason(language),
+        "cancelAsked": job.cancel_asked,
+        "canCancel": not job.ended and not job.cancel_asked,
+        "canRetry": job.state in ("failed", "cancelled"),
+    }
+
+
+def line(logged: LogLine, language: Language) -> dict[str, Any]:
+    """One line of a log."""
+    return {"at": instant_text(logged.at_us), "level": logged.level, "text": logged.say(language)}
+
+
+def schedule(found: Schedule) -> dict[str, Any]:
+    """One schedule."""
+    return {
+        "name": found.name,
+        "kind": found.kind,
+        "everySeconds": found.every_s,
+        "cron": found.cron,
+        "zone": found.zone,
+        "next": instant_text(found.next_us),
+        "last": instant_text(found.last_us),
+    }
