@@ -37,6 +37,18 @@ INTERACTIONS = (
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 
 
+_WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
+
+
+def websocket(base: str) -> str:
+    """Where Subscriptions are told over web sockets, beside the FHIR endpoint at ``base``.
+
+    >>> websocket("https://ward.example/fhir")
+    'wss://ward.example/api/websocket'
+    """
+    return f"ws{base.removeprefix('http').removesuffix('/fhir')}/api/websocket"
+
+
 def searchable(type_: str) -> dict[str, SearchParameter]:
     """The search parameters of a type that are answered."""
     return {
@@ -63,6 +75,7 @@ def statement(base: str, operations: tuple[FhirOperation, ...]) -> bytes:
         "rest": [
             {
                 "mode": "server",
+                "extension": [{"url": _WEBSOCKET, "valueUri": websocket(base)}],
                 "security": {"cors": False},
                 "resource": [
                     _resource(type_, backward, operations)
