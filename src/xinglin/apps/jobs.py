@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 def kinds(site: Site) -> list[Any]:
     """What a worker can run for the applications."""
+    from xinglin.apps.backup.jobs import kinds as backup
     from xinglin.apps.live import kinds as live
 
-    return [*live(site)]
+    return [*live(site), *backup(site)]

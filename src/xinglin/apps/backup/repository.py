@@ -31,7 +31,7 @@ DRAWN: Final = frozenset(
 """Tables that follow from the rest, or hold what no other process could go on with: made anew, not kept."""
 LOCAL_META: Final = ("schema_version", "indexed_", "fulltext_", "analyzed_", "backup_", "restoring")
 """Beginnings of keys of the meta table that speak of this database rather than of the record."""
-OWN_KINDS: Final = ("backup", "archive", "rehearsal")
+OWN_KINDS: Final = ("apps.backup", "apps.rehearsal")
 
 
 def position_and_instant(connection: Connection) -> tuple[int, int]:

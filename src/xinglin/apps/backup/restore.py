@@ -78,7 +78,8 @@ def plan(
     later = check_parts(place, manifest, at_us, check)
     sums = Sums()
     sums.merge(manifest.types)
-    whole, known = True, {manifest.position: {manifest.name}}
+    whole = True
+    known: dict[int, set[str]] = {}  # SHA-256 of the segments that end at a position
     if later is None:
         for one in chain(place, manifest.epoch, manifest.position, position):
             head, end = first_and_last(place, one, sealed=bool(manifest.salt))

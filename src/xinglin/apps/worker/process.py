@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Final
 
 from xinglin.apps.assemble import gathered, open_record
+from xinglin.apps.backup.jobs import Archiver
 from xinglin.jobs import Worker
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
@@ -34,8 +35,10 @@ def work(
             retention_s=settings.job_retention_days * 86400,
         )
         consumers = Consumers(site, gathered(site, "consumers"))
+        archiver = Archiver(site)
         worker.start()
         consumers.start()
+        archiver.start()
         logger("worker").info("started", worker=worker.token, kinds=len(worker.kinds))
         try:
             ready()
@@ -43,6 +46,7 @@ def work(
         finally:
             consumers.close()
             worker.stop(grace_s)
+            archiver.close()
             logger("worker").info("stopped", worker=worker.token)
     finally:
         records.close()

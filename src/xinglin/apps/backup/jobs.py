@@ -1,0 +1,170 @@
+"""What a worker does about backups by itself: makes them, rehearses them, and archives changes all the while.
+
+The archive is a thread of its own rather than a job: jobs wait for one another, and what it bounds is what a lost disk
+takes. Of several workers one archives, by a lease in the record.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from xinglin.apps.backup import repository
+from xinglin.apps.backup.archive import archive
+from xinglin.apps.backup.base import back_up, remember, remembered
+from xinglin.apps.backup.errors import NoBackup
+from xinglin.apps.backup.keeping import drop_older
+from xinglin.apps.backup.place import open_place
+from xinglin.apps.backup.rehearsal import rehearse
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import logger
+from xinglin.records import repository as records_repository
+from xinglin.records.site import Site
+
+if TYPE_CHECKING:
+    from xinglin.jobs import Kind, Work
+
+BACKUP: Final = "apps.backup"
+REHEARSAL: Final = "apps.rehearsal"
+LEASE_S: Final = 25.0
+_LEASE: Final = "backup_lease"
+
+
+def kinds(site: Site) -> list[Kind]:
+    """The kinds of job; where the setting ``backup_folder`` names a place, they are scheduled."""
+    from xinglin.jobs import Kind
+
+    def run_backup(work: Work) -> Mapping[str, Any]:
+        place = open_place(site.settings)
+        try:
+            manifest = back_up(site.records, place, steps=_told(work), check=work.check)
+        except XinglinError as error:
+            remember(site.records, "backup_failed", {"at_us": now_us(), "reason": error.key})
+            raise
+        dropped = drop_older(place, site.settings.backup_keep, manifest.record)
+        return {
+            "name": manifest.name,
+            "versions": manifest.versions,
+            "position": manifest.position,
+            "bytes": manifest.bytes,
+            "dropped": dropped,
+        }
+
+    def run_rehearsal(work: Work) -> Mapping[str, Any]:
+        place = open_place(site.settings)
+        return rehearse(place, site.settings, records=site.records, steps=_told(work), check=work.check)
+
+    return [
+        Kind(BACKUP, run_backup, attempts=3, concurrency=1),
+        Kind(REHEARSAL, run_rehearsal, attempts=2, concurrency=1),
+    ]
+
+
+def _told(work: Work) -> Callable[[int, int], None]:
+    return lambda done, of: work.progress(min(done, of) if of else done, of or None)
+
+
+class Archiver:
+    """Schedules backups as the settings say, and archives changes until closed. Does nothing without ``backup_folder``."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._every_s = site.settings.archive_every_s
+        self._stopped = threading.Event()
+        self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._leased_until = 0.0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        schedule(self._site)
+        if self._site.settings.backup_folder:
+            self._thread = threading.Thread(target=self._run, name="archiver", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Archive what is there once more, and end."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        while True:
+            last = self._stopped.wait(self._every_s)
+            try:
+                self.run_once()
+            except NoBackup:
+                pass  # the first backup is under way
+            except XinglinError as error:
+                logger("backup").error("archive", key=error.key)
+            except Exception as error:
+                logger("backup").error("archive", kind=type(error).__name__)
+            if last:
+                return
+
+    def run_once(self) -> int:
+        """Archive what is new, if this process has the lease or gets it; how many commits."""
+        if not self._new() or not self._leased():
+            return 0
+        return archive(self._site.records, open_place(self._site.settings), check=self._still)
+
+    def _new(self) -> bool:
+        with self._site.records.database.read() as connection:
+            position, _ = repository.position_and_instant(connection)
+            text = records_repository.meta(connection, "backup_archived")
+        return text is None or msgspec.json.decode(text)["position"] != position
+
+    def _still(self) -> None:
+        if not self._leased():
+            raise NoBackup("apps.backup-lease")
+
+    def _leased(self) -> bool:
+        """Take the lease, or hold it on; False where another worker has it."""
+        if time.monotonic() < self._leased_until - LEASE_S / 2:
+            return True
+
+        def unit(connection: Any) -> bool:
+            text = records_repository.meta(connection, _LEASE)
+            held: dict[str, Any] = msgspec.json.decode(text) if text else {"owner": "", "until_us": 0}
+            if held["owner"] != self._owner and held["until_us"] > now_us():
+                return False
+            mine = {"owner": self._owner, "until_us": now_us() + int(LEASE_S * 1e6)}
+            repository.set_meta(connection, _LEASE, msgspec.json.encode(mine).decode())
+            return True
+
+        began = time.monotonic()
+        if not self._site.records.database.write(unit):
+            return False
+        self._leased_until = began + LEASE_S
+        return True
+
+
+def schedule(site: Site) -> None:
+    """Let backups and rehearsals come as the settings say, or not at all; the first backup at once."""
+    queue, settings = site.queue, site.settings
+    if not settings.backup_folder:
+        for name in (BACKUP, REHEARSAL):
+            queue.unschedule(name)
+        return
+    queue.schedule(BACKUP, BACKUP, every_s=settings.backup_every_s, shown=False)
+    if settings.rehearse_every_s:
+        queue.schedule(REHEARSAL, REHEARSAL, every_s=settings.rehearse_every_s)
+    else:
+        queue.unschedule(REHEARSAL)
+    if not based(site):
+        queue.add(BACKUP, unique="first")
+
+
+def based(site: Site) -> bool:
+    """Whether there is a backup of the present life of this record where the settings say."""
+    last = remembered(site.records, "backup_last")
+    with site.records.database.read() as connection:
+        epoch = records_repository.meta(connection, "epoch")
+    return last is not None and last["epoch"] == epoch and last["store"] == open_place(site.settings).name
