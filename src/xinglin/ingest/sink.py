@@ -96,7 +96,8 @@ class RecordSink:
 
         pairs = [*parse_qsl(condition, keep_blank_values=True), ("_count", "2")]
         zone = self._records.zone(self._actor.tenant)
-        query = parse_query(resource_type, pairs, strict=True, timezone=zone)
+        known = self._records.known(self._actor.tenant)
+        query = parse_query(resource_type, pairs, strict=True, timezone=zone, known=known)
         page = self._records.search(self._actor, query)
         return [entry.stored.id for entry in page.entries if entry.mode == "match"]
 

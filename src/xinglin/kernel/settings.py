@@ -144,6 +144,14 @@ class Settings:
         "File whose content encrypts backups; without it nobody can read them. Empty: not encrypted.",
         "用其内容加密备份的密钥文件；丢失后任何人都无法读取备份。留空则不加密。",
     )
+    # Reindexing
+    reindex_share: float = _is(
+        0.5,
+        "The share of one core's time that a reindex may take; the rest of it, reads and writes have to themselves.",
+        "重建索引可占用一个核心的时间比例；其余时间留给读写。",
+        least=0.01,
+        most=1,
+    )
     # The worker
     worker: bool = _is(
         True,

@@ -11,5 +11,6 @@ if TYPE_CHECKING:
 def kinds(site: Site) -> list[Any]:
     """What a worker can run for the record."""
     from xinglin.records.bulk import job as bulk
+    from xinglin.records.custom import job as custom
 
-    return [*bulk.kinds(site)]
+    return [*bulk.kinds(site), *custom.kinds(site)]

@@ -183,6 +183,7 @@ class Loader:
         progress.rejected.sort(key=lambda reject: reject.line)
         progress.rejections = len(progress.rejected)
         self.total.add(progress)
+        self._context = self._records.context(self._actor.tenant)  # search parameters may have come or gone
         return progress
 
     def _write(self, batch: list[_Line], progress: Progress) -> None:

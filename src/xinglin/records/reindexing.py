@@ -1,94 +1,331 @@
 """Making index rows anew where they were made by other rules than today's.
 
 Each resource carries the signature of the rules that its rows were drawn by (`index.signature`): a changed parameter,
-reading of a name or unit table changes it. Reindexing writes rows only: no version, no commit, nothing in history.
+reading of a name or unit table changes it, and so does an own parameter of the tenant. Reindexing writes rows only: no
+version, no commit, nothing in history. There is one way: `Reindex`, run by the job of kind ``reindex`` (`custom.job`).
+
+While it runs others read and write. Nothing of what was written before, during or after can stay behind: the scan finds
+what has another signature; after a change of own parameters it waits until every process knows of it and looks once more at
+what was written since; and only when a comparison with fresh rows has found no difference (`custom.verification`) does a
+parameter open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from xinglin.kernel.database import Connection, Row
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import Connection
 from xinglin.records import repository
-from xinglin.records.bodies import decompress
-from xinglin.records.index.rows import IndexContext, IndexRows
-from xinglin.records.rows import repository as rows_repository
-from xinglin.trust import Actor, local_system, scope
+from xinglin.records.custom import repository as own_repository
+from xinglin.records.custom.drawing import Drawn, Recipes, put
+from xinglin.records.custom.errors import Unproven
+from xinglin.records.custom.model import BUILDING, GOING, GONE, READY, OwnParameter
+from xinglin.records.custom.rules import SETTLE_S, Rules
+from xinglin.records.custom.verification import Proof, verify, verify_gone
+from xinglin.trust import Actor, scope
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
 
+T = TypeVar("T")
+
 BATCH: Final = 500
+SAMPLE: Final = 100_000
+"""Resources of a type that are compared after reindexing: all where there are no more, else evenly chosen ones."""
+SKEW_US: Final = 60_000_000
+"""How far another machine's clock, or a transaction under way, may lie behind."""
+ROUNDS: Final = 3
+
+
+class Keeping(Protocol):
+    """Where a reindex keeps how far it is: the job's `Work`."""
+
+    def check(self) -> None:
+        """Raise what ends the run."""
+
+    def save(self, checkpoint: Mapping[str, Any], unit: Callable[[Connection], T] | None = None) -> T | None:
+        """Keep ``checkpoint`` in the transaction of ``unit``."""
+
+    def progress(self, done: int, of: int | None = None, stage: str = "") -> None:
+        """Tell how far it is."""
+
+
+class Alone:
+    """`Keeping` without a job."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def check(self) -> None:
+        """Go on."""
+
+    def save(self, checkpoint: Mapping[str, Any], unit: Callable[[Connection], T] | None = None) -> T | None:
+        """Only run the unit."""
+        return None if unit is None else self._records.database.write(unit)
+
+    def progress(self, done: int, of: int | None = None, stage: str = "") -> None:
+        """Nobody asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``share`` of one core's time that the work may take, the rest it sleeps; ``settle_s``: see `SETTLE_S`."""
+
+    share: float = 1.0
+    settle_s: float = SETTLE_S
+
+
+class Reindex:
+    """One run for one tenant; ``kinds``: of these types only.
+
+    ``checkpoint`` is what an earlier run saved: it goes on from there.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        tenant: int,
+        keeping: Keeping | None = None,
+        *,
+        kinds: tuple[str, ...] = (),
+        pace: Pace | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._records = records
+        self._tenant = tenant
+        self._keeping = keeping or Alone(records)
+        self._kinds = kinds
+        self._pace = pace or Pace()
+        self._state: dict[str, Any] = {"types": {}, **(checkpoint or {})}
+        self._total: int | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Make all stale rows anew, prove it, open what is complete; the report. Raises Unproven."""
+        proofs: dict[str, Any] = {}
+        for _ in range(ROUNDS):
+            rules = self._learn()
+            self._scan(rules, 0)
+            self._settle(rules)
+            if rules.generation != self._learn().generation:
+                continue
+            self._scan(rules, max(rules.changed_us - SKEW_US, 0))
+            wrong = self._prove(rules, proofs)
+            if not wrong and rules.generation == self._learn().generation:
+                self._remember(rules)
+                break
+            if wrong:  # rows that somebody damaged: made anew as a whole, and looked at again
+                self._spoiled(wrong)
+        else:
+            self._unproven(proofs)
+        return {"types": self._state["types"], "proofs": proofs}
+
+    def _spoiled(self, wrong: list[int]) -> None:
+        self._records.database.write(lambda c: repository.mark_stale(c, self._tenant, wrong))
+        self._state.pop("at", None)
+
+    def _learn(self) -> Rules:
+        self._records.own.look()
+        return self._records.own.of(self._tenant)
+
+    # Drawing
+
+    def _scan(self, rules: Rules, since_us: int) -> None:
+        """Look through every type from ``since_us`` on, or from where an earlier run of the same rules was."""
+        with self._records.database.read() as connection:
+            kinds = [
+                k
+                for k in repository.live_types(connection, self._tenant)
+                if k in self._kinds or not self._kinds
+            ]
+        context = replace(self._records.context(self._tenant), own=rules.own)
+        recipes = {kind: Recipes(context, kind, rules.parameters) for kind in kinds}
+        mark = [sum(one.signature for one in recipes.values()), rules.generation, since_us > 0]
+        at = self._state.get("at", [])
+        if at[:3] == [*mark[:2], True] and not since_us:
+            return  # an earlier run was further than this
+        going_on = at[:3] == mark
+        if not going_on:
+            self._state["at"] = at = [*mark, "", 0, 0]
+        if self._total is None:
+            self._total = sum(self._left(recipes[kind]) for kind in kinds)
+        for kind in kinds:
+            if going_on and kind < at[3]:
+                continue
+            after = (at[4], at[5]) if going_on and kind == at[3] else (since_us - 1, 0)
+            self._scan_type(recipes[kind], mark, after)
+
+    def _left(self, recipes: Recipes) -> int:
+        with self._records.database.read() as connection:
+            return repository.count_stale(connection, self._tenant, recipes.kind, recipes.signature)
+
+    def _scan_type(self, recipes: Recipes, mark: list[Any], after: tuple[int, int]) -> None:
+        counts = self._state["types"].setdefault(recipes.kind, {"redrawn": 0, "skipped": 0})
+        live = 0
+        while True:
+            self._keeping.check()
+            began = time.monotonic()
+            with self._records.database.read() as connection:
+                stale = repository.stale(
+                    connection, self._tenant, recipes.kind, recipes.signature, after, BATCH
+                )
+                if stale and not live:
+                    live = repository.count_live(connection, self._tenant, recipes.kind)
+            if not stale:
+                return
+            after = (stale[-1][6], stale[-1][0])
+            drawn = [recipes.draw(row) for row in stale]
+            self._state["at"] = [*mark, recipes.kind, *after]
+            done, skipped = self._put(recipes, drawn, counts, live)
+            counts["redrawn"] += done
+            counts["skipped"] += skipped
+            sums = sum(one["redrawn"] for one in self._state["types"].values())
+            self._keeping.progress(sums, max(self._total or 0, sums), "records.reindex-drawing")
+            self._rest(time.monotonic() - began)
+
+    def _put(
+        self, recipes: Recipes, drawn: list[Drawn], counts: dict[str, int], live: int
+    ) -> tuple[int, int]:
+        def unit(connection: Connection) -> tuple[int, int]:
+            done = put(connection, self._records.ledger, self._tenant, recipes, drawn)
+            looked = min(live, counts["redrawn"] + len(drawn))
+            own_repository.set_progress(connection, self._tenant, recipes.kind, looked, live)
+            return done
+
+        done = self._keeping.save(self._state, unit)
+        assert done is not None
+        return done
+
+    def _rest(self, worked_s: float) -> None:
+        pause = worked_s * (1 / self._pace.share - 1)
+        if pause > 0:
+            time.sleep(min(pause, 1.0))
+
+    def _settle(self, rules: Rules) -> None:
+        """Wait until every process draws rows by the present rules."""
+        until = rules.changed_us / 1e6 + self._pace.settle_s
+        while (left := until - now_us() / 1e6) > 0:
+            self._keeping.check()
+            self._keeping.progress(self._total or 0, self._total, "records.reindex-settling")
+            time.sleep(min(left, 0.2))
+
+    # Proving
+
+    def _prove(self, rules: Rules, proofs: dict[str, Any]) -> list[int]:
+        """Compare what must be compared; open and close parameters where it is as it should be, else what is not."""
+        wrong: list[int] = []
+        touched = {kind for kind, one in self._state["types"].items() if one["redrawn"]}
+        for one in rules.parameters:
+            kind = one.parameter.base
+            if self._kinds and kind not in self._kinds:
+                continue
+            if one.state == "building":
+                wrong += self._open(one, proofs)
+            elif one.state == "going":
+                self._close(one)
+        for kind in sorted(touched):
+            proof = self._compared(kind, None, SAMPLE // 20)
+            proofs[kind] = proof.report()
+            wrong += proof.wrong
+        return wrong
+
+    def _compared(self, kind: str, parameter: OwnParameter | None, most: int) -> Proof:
+        def step(done: int, of: int) -> None:
+            self._keeping.check()
+            self._keeping.progress(done, of, "records.reindex-verifying")
+
+        return verify(self._records, self._tenant, kind, parameter, most, step)
+
+    def _open(self, one: OwnParameter, proofs: dict[str, Any]) -> list[int]:
+        proof = self._compared(one.parameter.base, one, SAMPLE)
+        report = proofs[f"{one.parameter.base}.{one.parameter.name}"] = proof.report()
+        if proof.wrong or proof.stale:
+            return proof.wrong
+
+        def unit(connection: Connection) -> None:
+            if own_repository.set_state(connection, self._tenant, one.number, BUILDING, READY, report):
+                own_repository.touch(connection, self._tenant)
+
+        self._keeping.save(self._state, unit)
+        return []
+
+    def _close(self, one: OwnParameter) -> None:
+        while rids := verify_gone(self._records, self._tenant, one, BATCH):
+            self._keeping.check()
+            self._keeping.save(
+                self._state,
+                lambda c, rids=rids: put_away(c, self._tenant, one.number, rids),  # type: ignore[misc]
+            )
+        self._keeping.save(
+            self._state,
+            lambda c: own_repository.set_state(c, self._tenant, one.number, GOING, GONE, one.report),
+        )
+
+    def _unproven(self, proofs: dict[str, Any]) -> None:
+        for name, report in proofs.items():
+            if report["different"] or report["stale"]:
+                kind, _, code = name.partition(".")
+                raise Unproven(
+                    "records.custom-unproven", type=kind, code=code or "*", checked=report["checked"],
+                    different=report["different"] + report["stale"],
+                )  # fmt: skip
+
+    def _remember(self, rules: Rules) -> None:
+        """What is up to date, so that the next start of a server need not ask for a reindex."""
+        present = signatures(self._records, self._tenant)
+        if self._kinds:
+            return
+        text = msgspec.json.encode(present).decode()
+        self._keeping.save(self._state, lambda c: repository.set_meta(c, f"indexed_{self._tenant}", text))
+
+
+def put_away(connection: Connection, tenant: int, number: int, rids: list[int]) -> None:
+    """Take away rows of a parameter that is no longer."""
+    from xinglin.records.custom.verification import numbers_of
+    from xinglin.records.rows import repository as rows_repository
+
+    rows_repository.delete_under(connection, tenant, rids, numbers_of(number))
+
+
+def signatures(records: Records, tenant: int) -> dict[str, int]:
+    """The present signature of each type of which there are resources."""
+    context = records.context(tenant)
+    with records.database.read() as connection:
+        kinds = repository.live_types(connection, tenant)
+    return {kind: Recipes.signature_of(context, kind) for kind in kinds}
 
 
 def count_stale(records: Records, actor: Actor) -> dict[str, int]:
     """How many live resources of each type wait to be reindexed; types that have none are left out."""
-    from xinglin.records.index.signature import index_signature
-
     tenant = scope(actor, "search").tenant
-    found = {}
+    present = signatures(records, tenant)
     with records.database.read() as connection:
-        for kind in repository.live_types(connection, tenant):
-            signature = index_signature(kind, records.zone(tenant))
-            count = repository.count_stale(connection, tenant, kind, signature)
-            if count:
-                found[kind] = count
-    return found
+        found = {
+            kind: repository.count_stale(connection, tenant, kind, signature)
+            for kind, signature in present.items()
+        }
+    return {kind: count for kind, count in found.items() if count}
 
 
-def reindex(records: Records, actor: Actor) -> Iterator[int]:
-    """Make the stale index rows of the actor's tenant anew, a batch a transaction; gives how many each did.
-
-    May run while others read and write, and be broken off and started again.
-    """
-    from xinglin.records.index.signature import index_signature
-
-    tenant = scope(actor, "write").tenant
-    with records.database.read() as connection:
-        kinds = repository.live_types(connection, tenant)
-    for kind in kinds:
-        signature, after = index_signature(kind, records.zone(tenant)), 0
-        while True:
-            with records.database.read() as connection:
-                stale = repository.stale(connection, tenant, kind, signature, after, BATCH)
-            if not stale:
-                break
-            after = stale[-1][0]
-            yield _reindex(records, tenant, signature, [(row[0], row[1], row[2]) for row in stale])
-
-
-def renew(records: Records, stopped: Callable[[], bool]) -> int:
-    """Reindex whatever is stale in any tenant; how many resources were. ``stopped`` is asked between batches.
-
-    What was found up to date is remembered by type and signature, so that the next start need not look through the
-    tables again.
-    """
-    from xinglin.records.index.signature import index_signature
-
-    done = 0
+def want(records: Records) -> list[int]:
+    """Enqueue a reindex of each tenant that was not left up to date by the last one; which tenants."""
+    wanted = []
     with records.database.read() as connection:
         tenants = list(repository.tenants(connection))
+        tenants += [one for one in repository.live_tenants(connection) if one not in tenants]
     for tenant in tenants:
-        key = f"indexed_{tenant}"
+        present = signatures(records, tenant)
         with records.database.read() as connection:
-            zone = records.zone(tenant)
-            present = {
-                kind: index_signature(kind, zone) for kind in repository.live_types(connection, tenant)
-            }
-            known = msgspec.json.decode(repository.meta(connection, key) or "{}", type=dict[str, int])
-        if present == known:
-            continue
-        for count in reindex(records, local_system(tenant)):
-            done += count
-            if stopped():
-                return done
-        text = msgspec.json.encode(present).decode()
-        records.database.write(lambda c, key=key, text=text: repository.set_meta(c, key, text))  # type: ignore[misc]
-    return done
+            text = repository.meta(connection, f"indexed_{tenant}")
+        if present and present != msgspec.json.decode(text or "{}", type=dict[str, int]):
+            wanted.append(tenant)
+            records.database.write(lambda c, tenant=tenant: records.own.want(c, tenant, "rules"))  # type: ignore[misc]
+    return wanted
 
 
 def change_zone(records: Records, tenant: int, name: str, zone: str) -> int:
@@ -113,51 +350,13 @@ def change_zone(records: Records, tenant: int, name: str, zone: str) -> int:
 
 def _renew_all(connection: Connection, records: Records, tenant: int, zone: str) -> int:
     """Within a transaction, make the tenant's rows those of ``zone``."""
-    from xinglin.records.index.signature import index_signature
-
     context, done = replace(records.context(tenant), zone=zone), 0
     for kind in repository.live_types(connection, tenant):
-        signature, after = index_signature(kind, zone), 0
-        while stale := repository.stale(connection, tenant, kind, signature, after, BATCH):
-            after = stale[-1][0]
-            done += _put(connection, records, tenant, signature, _drawn(stale, context))
-    # What another process writes until it learns of the change has the signature of the old zone: let `renew` look.
+        recipes, after = Recipes(context, kind, ()), (-1, 0)
+        while stale := repository.stale(connection, tenant, kind, recipes.signature, after, BATCH):
+            after = (stale[-1][6], stale[-1][0])
+            drawn = [recipes.draw(row) for row in stale]
+            done += put(connection, records.ledger, tenant, recipes, drawn)[0]
+    # What another process writes until it learns of the change has the signature of the old zone: let `want` look.
     repository.set_meta(connection, f"indexed_{tenant}", "{}")
     return done
-
-
-def _reindex(records: Records, tenant: int, signature: int, stale: Sequence[Row]) -> int:
-    drawn = _drawn(stale, records.context(tenant))
-    return records.database.write(lambda connection: _put(connection, records, tenant, signature, drawn))
-
-
-def _drawn(stale: Sequence[Row], context: IndexContext) -> dict[int, tuple[int, IndexRows]]:
-    """Version and index rows of ``(rid, version, body)``, by rid."""
-    from xinglin.records.index.extract import extract
-    from xinglin.standards.fhir.parse import parse
-
-    return {rid: (version, extract(parse(decompress(body)), context)) for rid, version, body in stale}
-
-
-def _put(
-    connection: Connection,
-    records: Records,
-    tenant: int,
-    signature: int,
-    drawn: dict[int, tuple[int, IndexRows]],
-) -> int:
-    """Put the rows in the place of those there; of how many resources."""
-    current = repository.current(connection, tenant, list(drawn))
-    # Whoever was written meanwhile has today's rows already.
-    same = [rid for rid, now in current.items() if now.version == drawn[rid][0]]
-    rows_repository.delete(connection, tenant, same)
-    batch = rows_repository.resolve(
-        connection, records.ledger, tenant, [(rid, drawn[rid][1]) for rid in same]
-    )
-    rows_repository.insert(connection, batch)
-    repository.set_index(
-        connection,
-        tenant,
-        [(signature, patient, rid) for rid, patient in zip(same, batch.patients, strict=True)],
-    )
-    return len(same)

@@ -322,13 +322,63 @@ def count_resources(connection: Connection, predicate: Predicate) -> dict[str, i
     return {row[0]: row[1] for row in rows}
 
 
-def stale(connection: Connection, tenant: int, kind: str, signature: int, after: int, most: int) -> list[Row]:
-    """(rid, version, body) of live resources whose index rows were made by other rules, from rid ``after`` on."""
+def stale(
+    connection: Connection, tenant: int, kind: str, signature: int, after: tuple[int, int], most: int
+) -> list[Row]:
+    """(rid, version, body, id, index_version, patient, updated_us) of live resources whose index rows were made by other
+    rules, in the order of (updated_us, rid) behind ``after``.
+    """
+    index = " INDEXED BY resource_updated" if connection.dialect == "sqlite" else ""
     return connection.execute(
-        "SELECT rid, version, body FROM resource WHERE tenant = ? AND type = ? AND state = 0 AND index_version <> ?"
-        " AND rid > ? ORDER BY rid LIMIT ?",
-        (tenant, kind, signature, after, most),
+        f"SELECT rid, version, body, id, index_version, patient, updated_us FROM resource{index}"  # noqa: S608
+        " WHERE tenant = ? AND type = ? AND state = 0 AND index_version <> ? AND (updated_us, rid) > (?, ?)"
+        " ORDER BY updated_us, rid LIMIT ?",
+        (tenant, kind, signature, *after, most),
     ).fetchall()
+
+
+def drawn_by(connection: Connection, tenant: int, rids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """(version, index_version, patient) of live resources."""
+    select = "SELECT rid, version, index_version, patient FROM resource WHERE tenant = ? AND state = 0 AND "
+    if connection.dialect == "postgresql":
+        rows: Iterable[Row] = connection.execute(
+            select + "rid = ANY(?::bigint[])", (tenant, list(rids))
+        ).fetchall()
+    else:
+        rows = among(connection, select + "rid IN ", (tenant,), rids)
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def sampled(
+    connection: Connection, tenant: int, kind: str, every: int, after: tuple[int, int], most: int
+) -> list[Row]:
+    """(rid, body, index_version, patient, updated_us) of about every ``every``-th live resource, as `stale` orders them."""
+    index = " INDEXED BY resource_updated" if connection.dialect == "sqlite" else ""
+    return connection.execute(
+        f"SELECT rid, body, index_version, patient, updated_us FROM resource{index}"  # noqa: S608
+        " WHERE tenant = ? AND type = ? AND state = 0 AND rid % ? = 0 AND (updated_us, rid) > (?, ?)"
+        " ORDER BY updated_us, rid LIMIT ?",
+        (tenant, kind, every, *after, most),
+    ).fetchall()
+
+
+def count_live(connection: Connection, tenant: int, kind: str) -> int:
+    """Live resources of one type: all that were, by an index alone, less the deleted."""
+    every = "INDEXED BY resource_updated" if connection.dialect == "sqlite" else ""
+    gone = "INDEXED BY resource_deleted" if connection.dialect == "sqlite" else ""
+    row = connection.execute(
+        f"SELECT (SELECT count(*) FROM resource {every} WHERE tenant = ? AND type = ?)"  # noqa: S608
+        f" - (SELECT count(*) FROM resource {gone} WHERE tenant = ? AND type = ? AND state <> 0)",
+        (tenant, kind, tenant, kind),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def mark_stale(connection: Connection, tenant: int, rids: Sequence[int]) -> None:
+    """Let the index rows of these resources be made anew."""
+    connection.executemany(
+        "UPDATE resource SET index_version = 0 WHERE tenant = ? AND rid = ?", [(tenant, rid) for rid in rids]
+    )
 
 
 def count_stale(connection: Connection, tenant: int, kind: str, signature: int) -> int:

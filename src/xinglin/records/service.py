@@ -27,7 +27,7 @@ from xinglin.records.history import HistoryQuery, history_page
 from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexContext
 from xinglin.records.prepared import Prepared, prepare, prepare_parsed
-from xinglin.records.reindexing import change_zone, renew
+from xinglin.records.reindexing import change_zone, want
 from xinglin.records.schema import migrate
 from xinglin.records.statistics import LEAST, refresh_when_grown
 from xinglin.records.stored import Change, HistoryPage, Operation, Stored
@@ -128,7 +128,7 @@ class Records:
                 self._read_tenants()
                 if known != self._tenants:
                     tenants = self._tenants
-                    renew(self, self._stopped.is_set)
+                    want(self)
                     known = tenants
                 if self._written and time.monotonic() >= look_at:
                     began = time.monotonic()

@@ -86,6 +86,9 @@ def write_versions(
     if later:
         repository.replace(connection, later)
     rows_repository.insert(connection, batch)
+    if ledger.followed:
+        for kind in {version.type for version in versions} & ledger.followed.keys():
+            ledger.followed[kind](connection, tenant, versions)
     return done
 
 

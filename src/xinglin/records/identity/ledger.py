@@ -7,7 +7,7 @@ are bounded: where one is full it begins anew, and the database has the answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection
@@ -27,6 +27,8 @@ class Ledger:
 
     def __init__(self, fold: Callable[[str], str]) -> None:
         self._fold = fold
+        self.followed: dict[str, Callable[[Connection, int, Any], None]] = {}
+        """By resource type, who takes note of each version written, in its own transaction."""
         self._entities: dict[int, dict[Name, int]] = {}  # by tenant
         self._terms: dict[int, dict[Term, int]] = {}
         self._last: dict[str, int] = {}  # SQLite: last number given of each kind

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from xinglin.records.index.extract import IN_SOURCE
 from xinglin.records.index.general import general_rows
-from xinglin.records.index.paths import NotAWalk, Only, Step, walks
+from xinglin.records.index.paths import NotAWalk, Only, Step
 from xinglin.records.index.rows import IndexRows
 from xinglin.records.index.source import of, write
 from xinglin.standards.fhir.fhirpath.errors import FhirPathError
@@ -105,11 +105,17 @@ def is_single(parameter: SearchParameter) -> bool:
         found = of(parameter, parameter.base)
     except NotAWalk:
         return False
-    if len(found) != 1 or any(isinstance(step, Step) and step.many and not step.first for step in found[0].steps):
+    if len(found) != 1 or any(
+        isinstance(step, Step) and step.many and not step.first for step in found[0].steps
+    ):
         return False
     (walk,) = found
     if walk.type in ELEMENTS:
-        return (parameter.type, walk.type) in {("date", "Period"), ("date", "Timing"), ("reference", "Reference")}
+        return (parameter.type, walk.type) in {
+            ("date", "Period"),
+            ("date", "Timing"),
+            ("reference", "Reference"),
+        }
     return parameter.type in ("token", "date", "number", "uri") and walk.type != "canonical"
 
 

@@ -115,9 +115,7 @@ class Written:
     left: tuple[SearchParameter, ...]
 
 
-def write(
-    type: str, owners: frozenset[str], own: Iterable[SearchParameter] | None = None
-) -> Written:
+def write(type: str, owners: frozenset[str], own: Iterable[SearchParameter] | None = None) -> Written:
     """The function for ``type``; parameters named in ``owners`` put a resource into a Patient's compartment.
 
     ``own``: for these parameters, in place of R4's.

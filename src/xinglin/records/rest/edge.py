@@ -88,6 +88,7 @@ class Edge:
             timezone=self.records.zone(request.actor.tenant),
             compartment=compartment,
             bases=(request.base + "/",),
+            known=self.records.known(request.actor.tenant),
         )
 
 

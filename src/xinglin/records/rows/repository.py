@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from xinglin.kernel.database import Connection
-from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexRows
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -32,8 +31,24 @@ class Batch:
     """Of each resource, in the order given: rid of its one Patient, NOBODY or SEVERAL."""
 
 
+class Numbers(Protocol):
+    """Who knows the numbers of names: the Ledger, which gives new ones, or who only looks."""
+
+    def terms(
+        self, connection: Connection, tenant: int, terms: Iterable[tuple[str, str, str]]
+    ) -> Mapping[tuple[str, str, str], int]:
+        """See Ledger."""
+        ...
+
+    def entities(
+        self, connection: Connection, tenant: int, names: Iterable[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], int]:
+        """See Ledger."""
+        ...
+
+
 def resolve(
-    connection: Connection, ledger: Ledger, tenant: int, resources: Sequence[tuple[int, IndexRows]]
+    connection: Connection, ledger: Numbers, tenant: int, resources: Sequence[tuple[int, IndexRows]]
 ) -> Batch:
     """The index rows of ``(rid, rows)`` with every name as its number."""
     terms = {row[1:] for _, rows in resources for row in rows.tokens}
@@ -123,3 +138,72 @@ def delete(connection: Connection, tenant: int, rids: Sequence[int]) -> None:
                 f"DELETE FROM {table} WHERE tenant = ? AND rid = ANY(?::bigint[])",  # noqa: S608
                 (tenant, list(rids)),
             )
+
+
+PARAM_TABLES: Final = tuple(table for table in COLUMNS if table != "resource_patient")
+
+
+def delete_under(connection: Connection, tenant: int, rids: Sequence[int], params: Sequence[int]) -> None:
+    """Take away the rows that these resources have under these parameters."""
+    for table in PARAM_TABLES:
+        if connection.dialect == "sqlite":
+            connection.executemany(
+                f"DELETE FROM {table} WHERE rid = ? AND param = ?",  # noqa: S608
+                [(rid, param) for rid in rids for param in params],
+            )
+        else:
+            connection.execute(
+                f"DELETE FROM {table} WHERE tenant = ? AND rid = ANY(?::bigint[]) AND param = ANY(?::integer[])",  # noqa: S608
+                (tenant, list(rids), list(params)),
+            )
+
+
+def under(
+    connection: Connection, tenant: int, rids: Sequence[int], params: Sequence[int] | None
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Table by table the rows that these resources have, under these parameters or (None) all."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    chosen = "" if params is None else f" AND param IN ({', '.join('?' * len(params))})"
+    for table in COLUMNS:
+        if table == "resource_patient":
+            continue
+        rows: list[tuple[Any, ...]] = []
+        for start in range(0, len(rids), 250):
+            part = rids[start : start + 250]
+            rows += connection.execute(
+                f"SELECT {', '.join(COLUMNS[table])} FROM {table} WHERE tenant = ?"  # noqa: S608
+                f" AND rid IN ({', '.join('?' * len(part))}){chosen}",
+                (tenant, *part, *(params or ())),
+            ).fetchall()
+        found[table] = rows
+    return found
+
+
+def count_under(connection: Connection, tenant: int, params: Sequence[int]) -> tuple[int, int]:
+    """How many rows there are under these parameters, and how many resources have any."""
+    rows = resources = 0
+    for table in PARAM_TABLES:
+        for param in params:
+            row = connection.execute(
+                f"SELECT count(*), count(DISTINCT rid) FROM {table} WHERE tenant = ? AND param = ?",  # noqa: S608
+                (tenant, param),
+            ).fetchone()
+            rows += int(row[0]) if row else 0
+            resources = max(resources, int(row[1]) if row else 0)
+    return rows, resources
+
+
+def rids_under(connection: Connection, tenant: int, params: Sequence[int], most: int) -> list[int]:
+    """At most about ``most`` resources that have rows under these parameters."""
+    found: set[int] = set()
+    for table in PARAM_TABLES:
+        for param in params:
+            if len(found) < most:
+                found |= {
+                    row[0]
+                    for row in connection.execute(
+                        f"SELECT DISTINCT rid FROM {table} WHERE tenant = ? AND param = ? LIMIT ?",  # noqa: S608
+                        (tenant, param, most - len(found)),
+                    )
+                }
+    return sorted(found)
