@@ -36,14 +36,18 @@ class Ward:
         self.records = records
         self.drafts = Drafts(records)
         self.position = 0
-        self.put({"resourceType": "Patient", "id": "p", "name": [{"text": "张伟"}], "birthDate": "1964-05-03"})
+        self.put(
+            {"resourceType": "Patient", "id": "p", "name": [{"text": "张伟"}], "birthDate": "1964-05-03"}
+        )
         self.put({"resourceType": "Patient", "id": "q", "name": [{"text": "单丽华"}]})
 
     def put(self, resource: dict[str, Any]) -> Stored:
         body = dumps(resource)
         return self.records.update(DOCTOR, resource["resourceType"], resource["id"], body)
 
-    def result(self, id_: str, value: str = "150", unit: str = "mm[Hg]", code: str = "8480-6", **more: Any) -> Stored:
+    def result(
+        self, id_: str, value: str = "150", unit: str = "mm[Hg]", code: str = "8480-6", **more: Any
+    ) -> Stored:
         return self.put(
             {
                 "resourceType": "Observation",

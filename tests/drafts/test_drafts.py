@@ -41,8 +41,12 @@ def test_a_draft_is_preliminary_labelled_and_says_where_it_comes_from(ward: Ward
     assert who["identifier"]["value"] == "cvd-risk|1.0|sha256:aa"
     assert [one["value"] for one in ward.read(who["reference"])["version"]] == ["1.0", "sha256:aa"]
     origin = ward.drafts.show(DOCTOR, draft.reference).origin
-    assert (origin.reason.en, origin.reason.zh, origin.confidence) == ("Blood pressure and age.", "依据血压与年龄。", 0.8)
-    assert len(ward.found("RiskAssessment", _security=f"|{AIAST}")) == 1
+    assert (origin.reason.en, origin.reason.zh, origin.confidence) == (
+        "Blood pressure and age.",
+        "依据血压与年龄。",
+        0.8,
+    )
+    assert len(ward.found("RiskAssessment", _security=AIAST)) == 1
 
 
 def test_the_same_inputs_and_model_give_the_same_draft(ward: Ward) -> None:
@@ -119,17 +123,23 @@ def test_a_label_on_an_input_is_no_change_of_it(ward: Ward) -> None:
     assert ward.state(first) == "open"
 
 
+BP = (Input("Observation/bp/_history/1"),)
+NO = Reason("", "")
+
+
 @pytest.mark.parametrize(
     ("proposal", "error"),
     [
-        (Proposal("k", MODEL, (), Reason("", ""), (risk(),)), BadProposal),
-        (Proposal("k", MODEL, (Input("Observation/bp"),), Reason("", ""), (risk(),)), BadProposal),
-        (Proposal("k", MODEL, (Input("Observation/bp/_history/1"),), Reason("", ""), ({"resourceType": "Patient"},)), NotDraftable),
-        (Proposal("k", MODEL, (Input("Observation/bp/_history/1"),), Reason("", ""), ({"resourceType": "Observation"},)), Invalid),
-        (Proposal("k", MODEL, (Input("Observation/bp/_history/1"),), Reason("", ""), (risk(),), corrects="Observation/bp/_history/1"), BadProposal),
+        (Proposal("k", MODEL, (), NO, (risk(),)), BadProposal),
+        (Proposal("k", MODEL, (Input("Observation/bp"),), NO, (risk(),)), BadProposal),
+        (Proposal("k", MODEL, BP, NO, ({"resourceType": "Patient"},)), NotDraftable),
+        (Proposal("k", MODEL, BP, NO, ({"resourceType": "Observation"},)), Invalid),
+        (Proposal("k", MODEL, BP, NO, (risk(),), corrects="Observation/bp/_history/1"), BadProposal),
     ],
-)  # fmt: skip
-def test_what_cannot_be_a_draft_is_refused(small_ward: Ward, proposal: Proposal, error: type[Exception]) -> None:
+)
+def test_what_cannot_be_a_draft_is_refused(
+    small_ward: Ward, proposal: Proposal, error: type[Exception]
+) -> None:
     small_ward.result("bp")
     before = small_ward.dump()
     with pytest.raises(error) as caught:
@@ -145,7 +155,11 @@ def test_accepting_makes_it_final_and_says_who(ward: Ward) -> None:
     done = ward.drafts.accept(DOCTOR, draft.reference, version=1, note="同意")
     body = ward.read(draft.reference)
     assert (done.state, body["status"], labels(body)) == ("accepted", "final", {AIAST, CLINAST})
-    second = [p for p in ward.found("Provenance", target=draft.reference) if p["target"][0]["reference"].endswith("/2")]
+    second = [
+        p
+        for p in ward.found("Provenance", target=draft.reference)
+        if p["target"][0]["reference"].endswith("/2")
+    ]
     assert second[0]["agent"][0]["who"] == {"reference": "Practitioner/dr-wang"}
     assert second[0]["reason"] == [{"text": "同意"}]
     assert ward.drafts.open(DOCTOR).drafts == []
@@ -172,7 +186,7 @@ def test_an_edit_keeps_what_was_proposed_and_says_what_changed(ward: Ward) -> No
     done = ward.drafts.amend(DOCTOR, draft.reference, risk(probability=0.1), note="Too high")
     body = ward.read(draft.reference)
     assert (done.state, body["status"]) == ("amended", "final")
-    assert body["prediction"][0]["probabilityDecimal"] == pytest.approx(0.1)
+    assert str(body["prediction"][0]["probabilityDecimal"]) == "0.1"
     assert ward.records.vread(DOCTOR, *draft.reference.split("/"), 1).body.find(b"0.2") > 0
     [said] = [one for one in ward.drafts.feedback(DOCTOR) if one.decision == "amend"]
     assert said.changed == ("prediction[0].probabilityDecimal",)
@@ -310,8 +324,7 @@ def test_each_type_goes_through_its_own_states(small_ward: Ward, type_: str) -> 
     def new(kind: str) -> str:
         return small_ward.propose("Observation/bp", kind=kind, resources=(resource,)).reference
 
-    [listed] = [one.reference for one in small_ward.drafts.open(DOCTOR, patient="p").drafts] or [new("a")]
-    assert small_ward.drafts.accept(DOCTOR, listed).state == "accepted"
+    assert small_ward.drafts.accept(DOCTOR, new("a")).state == "accepted"
     assert small_ward.drafts.reject(DOCTOR, new("b"), "incorrect", "不对").state == "rejected"
     draft = small_ward.propose("Observation/bp", kind="c", resources=(resource,))
     assert [one.ref for one in small_ward.drafts.open(DOCTOR, patient="p").drafts] == [draft.ref]

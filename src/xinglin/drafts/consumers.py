@@ -13,8 +13,7 @@ def consumers(site: Site) -> list[Any]:
     from xinglin.drafts.retraction import handle
     from xinglin.records.feed import Consumer
 
-    return [Consumer(name="drafts.retraction", handle=lambda changes: _handle(site, handle, changes))]
+    def retraction(changes: Any) -> None:
+        handle(site.records, changes)
 
-
-def _handle(site: Site, handle: Any, changes: Any) -> None:
-    handle(site.records, changes)
+    return [Consumer(name="drafts.retraction", handle=retraction)]

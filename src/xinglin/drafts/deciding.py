@@ -75,7 +75,7 @@ def amend(
         if subject_of(after) != subject_of(before):
             raise BadDecision("drafts.amend-subject", reference=draft.reference)
         if target is None:
-            after = {**after, "meta": draft.resource.get("meta", {})}
+            after = in_state({**after, "meta": draft.resource.get("meta", {})}, "open")  # its status is ours
         changed = paths(before, after)
         return _finish(transaction, draft, "amend", "amended", _note(note), after, changed)
 

@@ -17,6 +17,7 @@ from xinglin.drafts.reading import current, draft, draft_in, draft_of, query
 from xinglin.drafts.states import is_open
 from xinglin.drafts.writing import close
 from xinglin.records.errors import NotFound
+from xinglin.records.search import Entry
 from xinglin.records.service import Records
 from xinglin.records.transaction import Transaction
 from xinglin.standards.fhir.search.query import Compartment
@@ -67,11 +68,15 @@ class Drafts:
         if cursor:
             asked.append(("_cursor", cursor))
         question = query(self.records, actor, None, *asked)
+        entries: list[Entry] = []
         if patient:
             question = structs.replace(question, compartment=Compartment("Patient", patient))
+            if not cursor:  # R4 leaves Task, hence corrections, out of the patient's compartment
+                of_patient = query(self.records, actor, "Task", *asked, ("patient", f"Patient/{patient}"))
+                entries += self.records.search(actor, of_patient).entries
         page = self.records.search(actor, question)
         drafts = []
-        for entry in page.entries:
+        for entry in (*entries, *page.entries):
             stored = entry.stored
             one, resource = Ref(stored.type, stored.id, stored.version), loads(stored.body)
             origin = current(self.records, actor, Ref("Provenance", proposal_id(one)))

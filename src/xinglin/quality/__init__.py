@@ -1,1 +1,5 @@
-"""Quality of the data: what cannot be right."""
+"""The quality of what is in the record. First: results whose unit cannot be right."""
+
+from xinglin.quality.units import Finding, examine
+
+__all__ = ["Finding", "examine"]

@@ -1,0 +1,5 @@
+"""The ward of the drafts' tests."""
+
+from drafts.conftest import small_ward, ward
+
+__all__ = ["small_ward", "ward"]
