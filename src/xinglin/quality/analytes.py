@@ -2,10 +2,10 @@
 
 The ranges are of plausibility, not reference ranges: wide enough for what wards do see, narrow enough that a number in the
 wrong unit falls outside. Where two units' ranges would overlap for everyday values, the one in use decides alone and the
-other is left out. Sources: LOINC's own example units for the codes; conversion by molar mass (glucose 180.16,
-cholesterol 386.65, triglycerides 885.4, creatinine 113.12, urea 60.06, urate 168.11 g/mol, calcium 40.08, lactate 90.08, haemoglobin's monomer 16114, CRP 105000 as
-laboratories convert it). A unit that is right but unlisted must be reachable by one of these, or its number would be taken
-for one of another unit. Limits set by us from textbook extremes, to be reviewed at each site. Unlisted codes are not judged.
+other is left out. A unit that is right but unlisted must be reachable by conversion or by molar mass, or its number would
+be taken for one of another unit. Sources: LOINC's own example units for the codes; molar masses in g/mol (haemoglobin's
+monomer 16114; CRP 105000, as laboratories convert it); limits set by us from textbook extremes, to be reviewed at each
+site. Unlisted codes are not judged.
 """
 
 from __future__ import annotations
