@@ -23,14 +23,15 @@ class Kind:
     """What a worker can run: a name such as ``records.export``, and its function.
 
     ``attempts``: how often a job of the kind is tried unless `Queue.add` says otherwise. ``concurrency``: how many of the
-    kind one worker runs at a time, 0 no limit. A person reads the sentence ``records.job-export`` in place of the name
-    (`title`).
+    kind one worker runs at a time, 0 no limit. ``title``: the key of the sentence that a person reads in place of the
+    name, filled from the job's arguments; ``records.job-export`` where nothing is said.
     """
 
     name: str
     run: Callable[[Work], Mapping[str, Any] | None]
     attempts: int = ATTEMPTS
     concurrency: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,10 @@ class Schedule:
     last_us: int | None
 
 
-def title(kind: str, arguments: Mapping[str, Any], language: Language = "en") -> str:
-    """What a job of this kind does, as a sentence filled from its arguments; the kind's name where there is none.
-
-    The sentence of the kind ``records.export`` is ``records.job-export``.
-    """
+def title(kind: str, arguments: Mapping[str, Any], language: Language = "en", key: str = "") -> str:
+    """What a job of this kind does, as the sentence ``key`` filled from its arguments; the kind's name where there is none."""
     package, _, name = kind.partition(".")
-    key = f"{package}.job-{name}"
+    key = key or f"{package}.job-{name}"
     said = sentence(key, language, arguments)
     return kind if said == key else said
 

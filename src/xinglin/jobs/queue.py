@@ -12,11 +12,12 @@ from typing import Any, Final, Protocol
 
 from xinglin.jobs import repository
 from xinglin.jobs.errors import NoSuchJob, NotNow
-from xinglin.jobs.model import Job, LogLine, Schedule, State
+from xinglin.jobs.model import Job, Kind, LogLine, Schedule, State, title
 from xinglin.jobs.schedules import Timetable
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, Database
 from xinglin.kernel.ids import new_id
+from xinglin.kernel.language import Language
 
 LOG_LINES: Final = 1000
 
@@ -24,8 +25,8 @@ LOG_LINES: Final = 1000
 class Observer(Protocol):
     """Who shows jobs elsewhere in the same database."""
 
-    def changed(self, connection: Connection, job: Job) -> None:
-        """``job``, which is shown, is new or has changed, in the transaction of ``connection``."""
+    def changed(self, connection: Connection, job: Job, titles: Mapping[Language, str]) -> None:
+        """``job``, which is shown, is new or has changed, in the transaction of ``connection``; ``titles`` say what it does."""
         ...
 
 
@@ -36,6 +37,7 @@ class Queue:
         self.database = database
         self.observer = observer
         self.timetable = Timetable(self)
+        self._titles: dict[str, str] = {}
 
     # Adding
 
@@ -201,7 +203,15 @@ class Queue:
     def tell(self, connection: Connection, job: Job) -> None:
         """Let the observer show ``job`` as it is now."""
         if job.shown and self.observer is not None:
-            self.observer.changed(connection, job)
+            self.observer.changed(connection, job, {"en": self.title(job, "en"), "zh": self.title(job, "zh")})
+
+    def know(self, kinds: Iterable[Kind]) -> None:
+        """Call jobs of these kinds by their titles from now on."""
+        self._titles.update({kind.name: kind.title for kind in kinds})
+
+    def title(self, job: Job, language: Language = "en") -> str:
+        """What ``job`` does, as a sentence; its kind's name where nobody has said more (`know`)."""
+        return title(job.kind, job.arguments, language, self._titles.get(job.kind, ""))
 
     # Schedules
 

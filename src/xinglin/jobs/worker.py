@@ -71,6 +71,7 @@ class Worker:
         if observer is not None:
             queue.observer = observer
         self.kinds = {kind.name: kind for kind in kinds}
+        queue.know(self.kinds.values())
         self.threads = threads
         self.token = new_id()
         self.name = name or place()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import msgspec
 
 from xinglin.jobs import Job
-from xinglin.jobs.model import sentence, title
+from xinglin.jobs.model import sentence
 from xinglin.kernel.database import Connection
+from xinglin.kernel.language import Language
 from xinglin.records.stored import instant
 from xinglin.trust import Actor
 from xinglin.trust.actor import Purpose
@@ -58,9 +59,9 @@ class Tasks:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    def changed(self, connection: Connection, job: Job) -> None:
+    def changed(self, connection: Connection, job: Job, titles: Mapping[Language, str]) -> None:
         """See `xinglin.jobs.queue.Observer`."""
-        body = msgspec.json.encode(task(job))
+        body = msgspec.json.encode(task(job, titles))
 
         def write(transaction: Transaction) -> None:
             transaction.update("Task", job.id, body, skip_unchanged=True)
@@ -68,7 +69,7 @@ class Tasks:
         self._records.unit(actor_of(job), write)(connection)
 
 
-def task(job: Job) -> dict[str, Any]:
+def task(job: Job, titles: Mapping[Language, str]) -> dict[str, Any]:
     """The Task that shows ``job``. Its sentences are English, with the Chinese ones as translations."""
     found: dict[str, Any] = {
         "resourceType": "Task",
@@ -78,7 +79,7 @@ def task(job: Job) -> dict[str, Any]:
         "priority": "urgent" if job.priority > 0 else "routine",
         "code": {
             "coding": [{"system": KIND_SYSTEM, "code": job.kind}],
-            **_both(title(job.kind, job.arguments), title(job.kind, job.arguments, "zh")),
+            **_both(titles["en"], titles["zh"]),
         },
         "requester": {"identifier": {"system": "urn:xinglin:actor", "value": job.actor}},
         "authoredOn": _instant(job.queued_us),

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -71,8 +72,11 @@ class Jobs:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    @property
+    @cached_property
     def _queue(self) -> Queue:
+        from xinglin.apps.assemble import gathered
+
+        self._site.queue.know(gathered(self._site, "jobs"))
         return self._site.queue
 
     def page(self, request: Request) -> Response:
@@ -92,7 +96,7 @@ class Jobs:
         page = jobs[:limit]
         return _json(
             {
-                "jobs": [view.shown(job, request.state.language) for job in page],
+                "jobs": [view.shown(self._queue, job, request.state.language) for job in page],
                 "counts": self._queue.counts(tenant),
                 "next": page[-1].id if len(jobs) > limit else None,
             }
@@ -113,7 +117,7 @@ class Jobs:
     def one(self, request: Request) -> Response:
         """See the module."""
         job = self._queue.get(request.path_params["id"], tenant=request.state.actor.tenant)
-        return _json(view.shown(job, request.state.language))
+        return _json(view.shown(self._queue, job, request.state.language))
 
     def log(self, request: Request) -> Response:
         """See the module."""
@@ -123,12 +127,12 @@ class Jobs:
     def cancel(self, request: Request) -> Response:
         """See the module."""
         job = self._queue.cancel(request.path_params["id"], request.state.actor.tenant)
-        return _json(view.shown(job, request.state.language))
+        return _json(view.shown(self._queue, job, request.state.language))
 
     def retry(self, request: Request) -> Response:
         """See the module."""
         job = self._queue.retry(request.path_params["id"], request.state.actor.tenant)
-        return _json(view.shown(job, request.state.language))
+        return _json(view.shown(self._queue, job, request.state.language))
 
     async def events(self, request: Request) -> Response:
         """See the module."""
@@ -157,7 +161,9 @@ class Jobs:
                         changed += await run_in_threadpool(self._lost, tenant, id_)
             known = seen
             for job in changed:
-                yield b"event: job\ndata: %s\n\n" % msgspec.json.encode(view.shown(job, language))
+                yield b"event: job\ndata: %s\n\n" % msgspec.json.encode(
+                    view.shown(self._queue, job, language)
+                )
             quiet_s = 0.0 if changed else quiet_s + PAUSE_S
             if quiet_s >= QUIET_S:
                 quiet_s = 0.0

@@ -32,12 +32,14 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
         raise UsageError("apps.jobs-remote", address=settings.database)
     _check(asked)
 
-    from xinglin.apps.assemble import open_record
+    from xinglin.apps.assemble import gathered, open_record
     from xinglin.records.site import Site
 
     records = open_record(settings)
     try:
-        queue = Site(records, settings).queue
+        site = Site(records, settings)
+        queue = site.queue
+        queue.know(gathered(site, "jobs"))
         if what == "list":
             _list(asked, queue, language)
         elif what == "schedules":
@@ -71,7 +73,7 @@ def _list(asked: Asked, queue: Queue, language: Language) -> None:
         limit=int(asked.options["limit"] or LIMIT),
     )
     if asked.options["json"]:
-        print_json({"jobs": [shown(job, language) for job in jobs], "counts": queue.counts()})
+        print_json({"jobs": [shown(queue, job, language) for job in jobs], "counts": queue.counts()})
         return
     if not jobs:
         print(say("apps.jobs-none", language))
@@ -79,7 +81,7 @@ def _list(asked: Asked, queue: Queue, language: Language) -> None:
     heads = ("job", "kind", "state", "progress", "queued", "reason")
     rows: list[tuple[Any, ...]] = [tuple(_head(name, language) for name in heads)]
     for job in jobs:
-        told = shown(job, language)
+        told = shown(queue, job, language)
         state_said = say(f"apps.jobs-state-{job.state}", language)
         rows.append(
             (job.id, told["title"], state_said, _progress(job), _time(told["queued"]), told["reason"])
@@ -105,7 +107,7 @@ def _one(asked: Asked, queue: Queue, what: str, id_: str, language: Language) ->
     from xinglin.apps.worker.view import shown
 
     job = queue.cancel(id_) if what == "cancel" else queue.retry(id_) if what == "retry" else queue.get(id_)
-    told = shown(job, language)
+    told = shown(queue, job, language)
     if asked.options["json"]:
         print_json(told | {"arguments": job.arguments, "result": job.result})
     elif what == "cancel":

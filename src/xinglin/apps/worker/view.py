@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xinglin.jobs import Job, LogLine, Schedule
-from xinglin.jobs.model import sentence, title
+from xinglin.jobs import Job, LogLine, Queue, Schedule
+from xinglin.jobs.model import sentence
 from xinglin.kernel.language import Language
 from xinglin.records.stored import instant
 
@@ -15,12 +15,12 @@ def instant_text(us: int | None) -> str | None:
     return None if us is None else instant(us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def shown(job: Job, language: Language) -> dict[str, Any]:
+def shown(queue: Queue, job: Job, language: Language) -> dict[str, Any]:
     """See `xinglin.apps.api.jobs_routes` for what each member says."""
     return {
         "id": job.id,
         "kind": job.kind,
-        "title": title(job.kind, job.arguments, language),
+        "title": queue.title(job, language),
         "state": job.state,
         "done": job.done,
         "of": job.of,
