@@ -116,7 +116,9 @@ def path(site: Site, job: Job, name: str) -> str:
 
 
 def remove(site: Site, job: Job) -> None:
-    """Cancel an export, or take its files away."""
+    """Cancel an export, or take its files away. Raises NoSuchExport where they are gone already."""
+    if job.state == "done":
+        manifest(site, job)
     if not job.ended:
         site.queue.cancel(job.id, job.tenant)
     if job.state != "running":  # else the worker does, once it has stopped

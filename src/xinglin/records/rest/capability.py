@@ -67,6 +67,7 @@ def statement(base: str, operations: tuple[FhirOperation, ...]) -> bytes:
         "status": "active",
         "date": _started(),
         "kind": "instance",
+        "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "software": {"name": "Xinglin", "version": version("xinglin")},
         "implementation": {"description": "Xinglin (杏林)", "url": base},
         "fhirVersion": "4.0.1",
