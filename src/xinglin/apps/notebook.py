@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from xinglin.ingest.report import Report
     from xinglin.kernel.settings import Settings
+    from xinglin.records.stored import Change
 
 SHOWN_ROWS = 10
 _PARTS = ("unit", "start", "end", "lastUpdated", "versionId")
@@ -251,6 +252,12 @@ class Record:
             Version(int(number), at, Resource(loads(body)) if body else None)
             for number, at, body in self._backend.history(*parts(reference))
         ]
+
+    def changes(self, after: int = 0, *types: str, follow: bool = False) -> Iterator[Change]:
+        """What was written after a position, in order; with ``follow`` it waits for what comes next, for ever."""
+        from xinglin.apps.following import changes
+
+        return changes(self._backend, after, types, follow=follow)
 
     def import_(
         self,

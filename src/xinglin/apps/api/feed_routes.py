@@ -5,6 +5,8 @@ GET /api/feed?after=POSITION&type=Observation&type=Patient
     only. ``id:`` is the position, on the last change of each commit: a browser that reconnects sends it as
     ``Last-Event-ID`` and goes on there; nothing is missed, and a commit of several changes that was cut comes once more
     whole. Without ``after`` and ``Last-Event-ID`` it begins now. A comment each 15 s shows that it lives.
+GET /api/feed/page?after=POSITION&type=Observation&limit=1000
+    What there is after a position, at once: ``{"changes": […], "position": to go on from}``; whole commits.
 GET /api/feed/consumers
     How far each consumer is behind: ``{"position", "consumers": {name: {"commits", "seconds", "parked", "led", "reason"}}}``.
 
@@ -55,6 +57,7 @@ def routes(site: Site) -> list[BaseRoute]:
     here = FeedRoutes(site, beats)
     return [
         Route("/feed", here.follow),
+        Route("/feed/page", here.page),
         Route("/feed/consumers", here.consumers),
         *websocket_routes(site, beats),
     ]
@@ -71,22 +74,27 @@ class FeedRoutes:
     async def follow(self, request: Request) -> Response:
         """See the module."""
         given = request.headers.get("last-event-id") or request.query_params.get("after")
-        types = request.query_params.getlist("type")
-        for name in types:
-            if name not in RESOURCE_TYPES:
-                raise BadPosition("records.feed-type", expression="http.type")
+        types = _types(request)
         if self._following >= FOLLOWERS_MOST:
             raise Unavailable("records.feed-followers", most=FOLLOWERS_MOST)
         after = await run_in_threadpool(self._feed.last) if given is None else position(given)
-        return Stream(self, request.state.actor, after, frozenset(types))
+        return Stream(self, request.state.actor, after, types)
+
+    def page(self, request: Request) -> Response:
+        """See the module."""
+        asked = request.query_params
+        limit = min(max(1, position(asked.get("limit", "1000"))), 10_000)
+        changes, reached = self._feed.read(
+            request.state.actor, position(asked.get("after", "0")), limit, _types(request)
+        )
+        return _json({"changes": [shown(change) for change in changes], "position": reached})
 
     def consumers(self, request: Request) -> Response:
         """See the module."""
         found = {
             name: lag_shown(lag, request.state.language) for name, lag in sorted(self._feed.lag().items())
         }
-        body = msgspec.json.encode({"position": self._feed.last(), "consumers": found})
-        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+        return _json({"position": self._feed.last(), "consumers": found})
 
     async def send_all(self, stream: Stream, send: Send) -> None:
         """Send to one follower until it or the server goes."""
@@ -147,6 +155,20 @@ class Stream(Response):
             for task in (sending, leaves):
                 task.cancel()
             await asyncio.gather(sending, leaves, return_exceptions=True)
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(
+        msgspec.json.encode(value), media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _types(request: Request) -> frozenset[str]:
+    """The types asked for, empty for all. Raises BadPosition."""
+    types = frozenset(request.query_params.getlist("type"))
+    if not types <= RESOURCE_TYPES:
+        raise BadPosition("records.feed-type", expression="http.type")
+    return types
 
 
 async def _left(receive: Receive) -> None:

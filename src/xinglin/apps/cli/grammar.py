@@ -123,6 +123,18 @@ COMMANDS: dict[str, Command] = {
             examples=("xinglin jobs", "xinglin jobs list --state failed", "xinglin jobs retry ID"),
         ),
         Command(
+            "feed",
+            "following",
+            options=(
+                Option("after", "POSITION"),
+                Option("type", "TYPE", many=True),
+                Option("follow"),
+                Option("consumers"),
+                Option("again", "NAME"),
+            ),
+            examples=("xinglin feed --after 0 --type Observation", "xinglin feed --consumers"),
+        ),
+        Command(
             "doctor",
             "checking",
             options=(Option("adopt-time-zone"),),
