@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CAPABILITIES: Final = (
     "xinglin.records.capability:CAPABILITY",
+    "xinglin.drafts.capability:CAPABILITY",
+    "xinglin.quality.capability:CAPABILITY",
     "xinglin.apps.capability:CAPABILITY",
 )
 """One line a capability, lower floors first; other packages join by the entry-point group ``xinglin.capabilities``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from xinglin.drafts.parts import DECISION, Model, Ref
 from xinglin.drafts.provenance import activity_of, changed_in, model_of, person_in, reason_of, targets_in
@@ -63,6 +63,21 @@ def feedback(
             reason_of((body.get("reason") or [{}])[0]).code,
             changed_in(body),
         )
+
+
+def told(one: Feedback) -> dict[str, Any]:
+    """One decision as plain values."""
+    return {
+        "draft": one.draft.name,
+        "model": one.model.name,
+        "version": one.model.version,
+        "decision": one.decision,
+        "by": one.by,
+        "at": one.at,
+        "latencySeconds": one.latency_s,
+        "code": one.code,
+        "changed": list(one.changed),
+    }
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 def routes(site: Site) -> list[BaseRoute]:
     """Every route that the server itself adds."""
-    from xinglin.apps.api import bulk_routes, feed_routes, jobs_routes, status_routes
+    from xinglin.apps.api import bulk_routes, drafts_routes, feed_routes, jobs_routes, status_routes
 
     return [
         *jobs_routes.routes(site),
         *bulk_routes.routes(site),
         *feed_routes.routes(site),
+        *drafts_routes.routes(site),
         *status_routes.routes(site),
     ]

@@ -135,6 +135,21 @@ COMMANDS: dict[str, Command] = {
             examples=("xinglin feed --after 0 --type Observation", "xinglin feed --consumers"),
         ),
         Command(
+            "drafts",
+            "drafting",
+            argument="[WHAT] [ID]",
+            options=(
+                Option("patient", "ID"),
+                Option("note", "TEXT"),
+                Option("reason", "CODE"),
+                Option("content", "FILE"),
+                Option("model", "NAME"),
+                Option("since", "DATE"),
+                Option("limit", "NUMBER"),
+            ),
+            examples=("xinglin drafts", "xinglin drafts accept Task/ID", "xinglin drafts rests-on Observation/ID"),
+        ),
+        Command(
             "doctor",
             "checking",
             options=(Option("adopt-time-zone"),),
