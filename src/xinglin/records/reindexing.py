@@ -130,7 +130,7 @@ class Reindex:
         self._state.pop("at", None)
 
     def _learn(self) -> Rules:
-        self._records.own.look()
+        self._records.learn()
         return self._records.own.of(self._tenant)
 
     # Drawing
@@ -312,8 +312,8 @@ def count_stale(records: Records, actor: Actor) -> dict[str, int]:
     return {kind: count for kind, count in found.items() if count}
 
 
-def want(records: Records) -> list[int]:
-    """Enqueue a reindex of each tenant that was not left up to date by the last one; which tenants."""
+def want(records: Records, *, anyway: bool = False) -> list[int]:
+    """Enqueue a reindex of each tenant that the last one did not leave up to date, or of all ``anyway``; which."""
     wanted = []
     with records.database.read() as connection:
         tenants = list(repository.tenants(connection))
@@ -322,7 +322,7 @@ def want(records: Records) -> list[int]:
         present = signatures(records, tenant)
         with records.database.read() as connection:
             text = repository.meta(connection, f"indexed_{tenant}")
-        if present and present != msgspec.json.decode(text or "{}", type=dict[str, int]):
+        if present and (anyway or present != msgspec.json.decode(text or "{}", type=dict[str, int])):
             wanted.append(tenant)
             records.database.write(lambda c, tenant=tenant: records.own.want(c, tenant, "rules"))  # type: ignore[misc]
     return wanted

@@ -128,7 +128,7 @@ class Records:
                 self._read_tenants()
                 if known != self._tenants:
                     tenants = self._tenants
-                    want(self)
+                    want(self, anyway=known is not None)  # what was written by the zone before is stale
                     known = tenants
                 if self._written and time.monotonic() >= look_at:
                     began = time.monotonic()
@@ -136,6 +136,11 @@ class Records:
                     took = time.monotonic() - began
                     look_at = time.monotonic() + max(SIZE_PAUSE_S, 100 * took)
             self._stopped.wait(ZONE_PAUSE_S)
+
+    def learn(self) -> None:
+        """Take note now of what other processes have changed: time zones, search parameters."""
+        self._read_tenants()
+        self.own.look()
 
     def _read_tenants(self) -> None:
         with self.database.read() as connection:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from xinglin.jobs import Worker
 from xinglin.kernel.database import Connection, open_database
-from xinglin.records.reindexing import count_stale, reindex
+from xinglin.kernel.settings import Settings
+from xinglin.records.jobs import kinds
+from xinglin.records.reindexing import Reindex, count_stale
 from xinglin.records.service import Records
+from xinglin.records.site import Site
 from xinglin.standards.fhir.search.grammar import parse_query
 from xinglin.trust import local_system
 
@@ -24,6 +30,10 @@ def records(database_url: str) -> Iterator[Records]:
 
 def patient(number: int) -> bytes:
     return b'{"resourceType":"Patient","id":"p%d","gender":"male","name":[{"family":"Li"}]}' % number
+
+
+def redrawn(report: dict[str, Any]) -> int:
+    return sum(one["redrawn"] for one in report["types"].values())
 
 
 def found(records: Records) -> set[str]:
@@ -47,11 +57,11 @@ def test_stale_rows_are_made_anew_and_versions_stay(records: Records) -> None:
     records.database.write(spoil)
     assert found(records) == set()
     assert count_stale(records, HERE) == {"Patient": 699}
-    assert list(reindex(records, HERE)) == [500, 199]
+    assert redrawn(Reindex(records, 1).run()) == 699
     assert found(records) == {f"p{number}" for number in range(700)} - {"p5"}
     assert count_stale(records, HERE) == {}
     assert records.changes(HERE, 0, 10_000) == before
-    assert list(reindex(records, HERE)) == []
+    assert redrawn(Reindex(records, 1).run()) == 0
 
 
 def test_a_resource_written_meanwhile_keeps_its_new_rows(records: Records) -> None:
@@ -59,29 +69,32 @@ def test_a_resource_written_meanwhile_keeps_its_new_rows(records: Records) -> No
     records.database.write(lambda c: c.execute("UPDATE resource SET index_version = 7"))
     from xinglin.records import reindexing
 
-    genuine = reindexing.repository.stale
+    genuine, seen = reindexing.repository.stale, []
 
-    def then_written(*arguments: object) -> object:
-        rows = genuine(*arguments)  # type: ignore[arg-type]
-        records.update(HERE, "Patient", "p1", b'{"resourceType":"Patient","id":"p1","gender":"female"}')
+    def then_written(*arguments: Any) -> Any:
+        rows = genuine(*arguments)
+        if rows and not seen:
+            seen.append(rows)
+            records.update(HERE, "Patient", "p1", b'{"resourceType":"Patient","id":"p1","gender":"female"}')
         return rows
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reindexing.repository, "stale", then_written)
-        assert next(reindex(records, HERE)) == 0
+        assert redrawn(Reindex(records, 1).run()) == 0
+    assert seen
     assert found(records) == set()
     assert count_stale(records, HERE) == {}
 
 
-def test_a_server_renews_stale_rows_in_the_background_and_looks_once(
-    records: Records, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import time
-
+def test_a_server_asks_for_a_reindex_of_stale_rows_and_once_only(records: Records) -> None:
     from xinglin.records import reindexing
 
+    site = Site(records, Settings())
+    worker = Worker(site.queue, kinds(site))
     records.load(HERE, [patient(number) for number in range(20)]).run()
-    assert reindexing.renew(records, lambda: False) == 0
+    assert reindexing.want(records) == [1]
+    worker.run_pending()
+    assert reindexing.want(records) == []
 
     def spoil(connection: Connection) -> None:
         connection.execute("UPDATE resource SET index_version = 7")
@@ -91,9 +104,27 @@ def test_a_server_renews_stale_rows_in_the_background_and_looks_once(
     records.database.write(spoil)
     records.keep_up()
     deadline = time.monotonic() + 30
-    while len(found(records)) < 20:
+    while not site.queue.list(states=("queued",)):
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.02)
     records.stop_keeping_up()
-    monkeypatch.setattr(reindexing, "reindex", lambda *_: pytest.fail("it was up to date"))
-    assert reindexing.renew(records, lambda: False) == 0
+    assert found(records) == set()
+    worker.run_pending()
+    assert len(found(records)) == 20
+    assert reindexing.want(records) == []
+
+
+def test_a_spoilt_row_is_found_by_comparison_and_made_anew(records: Records) -> None:
+    records.load(HERE, [patient(number) for number in range(20)]).run()
+
+    def spoil(connection: Connection) -> None:
+        connection.execute("DELETE FROM ix_token WHERE rid = (SELECT min(rid) FROM resource)")
+        connection.execute(
+            "UPDATE resource SET index_version = 7 WHERE rid > (SELECT min(rid) FROM resource)"
+        )
+
+    records.database.write(spoil)
+    assert len(found(records)) == 19
+    report = Reindex(records, 1).run()
+    assert report["proofs"]["Patient"]["different"] == 0
+    assert len(found(records)) == 20

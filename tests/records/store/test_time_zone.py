@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from xinglin.apps.backend import Embedded
+from xinglin.jobs import Worker
 from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
+from xinglin.records.jobs import kinds
 from xinglin.records.reindexing import count_stale
 from xinglin.records.service import Records
+from xinglin.records.site import Site
 from xinglin.trust import local_system
 
 HERE = local_system()
@@ -73,11 +76,14 @@ def test_what_a_process_wrote_before_it_learnt_of_the_change_is_stale_and_renewe
         second.set_tenant(1, "default", "Asia/Shanghai")
         first.load(HERE, [PATIENT, CONDITION]).run()
         assert count_stale(second, HERE) == {"Condition": 1, "Patient": 1}
+        site = Site(second, Settings())
         first.keep_up()
         deadline = time.monotonic() + 30
-        while count_stale(second, HERE):
+        while not site.queue.list(states=("queued",)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        Worker(site.queue, kinds(site)).run_pending()
+        assert count_stale(second, HERE) == {}
         assert first.zone() == "Asia/Shanghai"
         first.delete(HERE, "Patient", "q")
         assert both_found(first)

@@ -1,0 +1,301 @@
+"""SearchParameters of a tenant's own: defined, indexed, searched by, changed and retired; on both databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from xinglin.kernel.database import open_database
+from xinglin.kernel.errors import XinglinError
+from xinglin.records.custom.errors import BadDefinition, CodeTaken
+from xinglin.records.custom.rules import OwnRules
+from xinglin.records.reindexing import Pace, Reindex, count_stale
+from xinglin.records.service import Records
+from xinglin.standards.fhir.search.errors import NotIndexedYet, UnknownParameter
+from xinglin.standards.fhir.search.grammar import parse_query
+from xinglin.trust import Actor, local_system
+
+HERE, THERE = local_system(1), local_system(2)
+WARD = "http://example.org/ward"
+SOON = Pace(settle_s=0)
+
+
+@pytest.fixture
+def records(database_url: str) -> Iterator[Records]:
+    opened = Records(open_database(database_url, durable=False))
+    yield opened
+    opened.close()
+
+
+def definition(id_: str = "ward", **elements: Any) -> bytes:
+    return json.dumps(
+        {
+            "resourceType": "SearchParameter",
+            "id": id_,
+            "url": f"http://example.org/SearchParameter/{id_}",
+            "name": id_,
+            "status": "active",
+            "description": "A parameter",
+            "code": id_,
+            "base": ["Patient"],
+            "type": "string",
+            "expression": f"Patient.extension.where(url='{WARD}').value.ofType(string)",
+            **elements,
+        }
+    ).encode()
+
+
+def patient(id_: str, ward: str | None = None, **elements: Any) -> bytes:
+    more = {"extension": [{"url": WARD, "valueString": ward}]} if ward else {}
+    return json.dumps({"resourceType": "Patient", "id": id_, **more, **elements}).encode()
+
+
+def contact(gender: str, family: str) -> dict[str, Any]:
+    return {"gender": gender, "name": {"family": family}}
+
+
+def define(records: Records, actor: Actor = HERE, id_: str = "ward", **elements: Any) -> None:
+    records.update(actor, "SearchParameter", id_, definition(id_, **elements))
+
+
+def reindexed(records: Records, tenant: int = 1) -> dict[str, Any]:
+    return Reindex(records, tenant, pace=SOON).run()
+
+
+def found(records: Records, kind: str, *pairs: tuple[str, str], actor: Actor = HERE) -> list[str]:
+    query = parse_query(kind, [*pairs, ("_count", "1000")], strict=True, known=records.known(actor.tenant))
+    return [entry.stored.id for entry in records.search(actor, query).entries]
+
+
+def test_it_is_refused_until_its_index_is_complete_and_then_finds_old_and_new(records: Records) -> None:
+    records.load(HERE, [patient(f"p{n}", f"Ward {n % 3}") for n in range(30)]).run()
+    define(records)
+    records.update(HERE, "Patient", "later", patient("later", "Ward 1"))
+    for strict in (True, False):
+        with pytest.raises(NotIndexedYet) as refused:
+            parse_query("Patient", [("ward", "ward 1")], strict=strict, known=records.known(1))
+    assert refused.value.values["of"] == 30
+    report = reindexed(records)
+    proof = report["proofs"]["Patient.ward"]
+    assert (proof["checked"], proof["different"], proof["with_rows"], proof["rows"]) == (31, 0, 31, 31)
+    assert len(found(records, "Patient", ("ward", "ward 1"))) == 11
+    records.update(HERE, "Patient", "newest", patient("newest", "Ward 1"))
+    records.update(HERE, "Patient", "later", patient("later", "Ward 2"))
+    records.delete(HERE, "Patient", "p1")
+    wards = set(found(records, "Patient", ("ward:exact", "Ward 1")))
+    assert wards == {"newest", *(f"p{n}" for n in range(4, 30, 3))}
+    assert found(records, "Patient", ("ward:contains", "d 1"), ("ward:missing", "true")) == []
+    assert count_stale(records, HERE) == {}
+
+
+@pytest.mark.parametrize("change", ["retired", "deleted", "draft"])
+def test_a_retired_one_goes_away_with_its_rows(records: Records, change: str) -> None:
+    records.load(HERE, [patient(f"p{n}", "W") for n in range(10)]).run()
+    define(records)
+    reindexed(records)
+    assert len(found(records, "Patient", ("ward", "w"))) == 10
+    if change == "deleted":
+        records.delete(HERE, "SearchParameter", "ward")
+    else:
+        define(records, status=change)
+    with pytest.raises(UnknownParameter):
+        found(records, "Patient", ("ward", "w"))
+    records.update(HERE, "Patient", "new", patient("new", "W"))
+    reindexed(records)
+    with records.database.read() as connection:
+        left = connection.execute("SELECT count(*) FROM ix_string WHERE param >= 1000000").fetchone()
+    assert left == (0,)
+    assert count_stale(records, HERE) == {}
+    define(records)
+    assert reindexed(records)["proofs"]["Patient.ward"]["with_rows"] == 11
+    assert len(found(records, "Patient", ("ward", "w"))) == 11
+    assert [one.number for one in records.own.of(1).parameters] == [1_000_000, 1_000_001]
+
+
+def test_a_changed_expression_is_another_parameter_and_an_edited_text_is_not(records: Records) -> None:
+    records.load(HERE, [patient("a", "W", language="zh"), patient("b", "V", language="en")]).run()
+    define(records)
+    reindexed(records)
+    define(records, description="Said in other words")
+    assert found(records, "Patient", ("ward", "w")) == ["a"]
+    define(records, expression="Patient.language")
+    with pytest.raises(NotIndexedYet):
+        found(records, "Patient", ("ward", "zh"))
+    reindexed(records)
+    assert found(records, "Patient", ("ward", "zh")) == ["a"]
+    assert found(records, "Patient", ("ward", "w")) == []
+
+
+def test_two_tenants_define_the_same_code_differently(records: Records) -> None:
+    for actor in (HERE, THERE):
+        records.load(actor, [patient("a", "W", language="zh"), patient("b", "V", language="zh")]).run()
+    define(records)
+    define(records, THERE, expression="Patient.language")
+    reindexed(records, 1)
+    with pytest.raises(NotIndexedYet):
+        found(records, "Patient", ("ward", "zh"), actor=THERE)
+    reindexed(records, 2)
+    assert found(records, "Patient", ("ward", "w")) == ["a"]
+    assert found(records, "Patient", ("ward", "zh")) == []
+    assert sorted(found(records, "Patient", ("ward", "zh"), actor=THERE)) == ["a", "b"]
+    assert found(records, "Patient", ("ward", "w"), actor=THERE) == []
+
+
+def test_chains_has_sort_and_includes_take_it(records: Records) -> None:
+    lines = [patient(f"p{n}", f"W{n}") for n in range(6)]
+    for n in range(6):
+        lines.append(
+            json.dumps(
+                {
+                    "resourceType": "Observation",
+                    "id": f"o{n}",
+                    "status": "final",
+                    "code": {"text": "x"},
+                    "subject": {"reference": f"Patient/p{n}"},
+                    "extension": [
+                        {
+                            "url": "http://example.org/by",
+                            "valueReference": {"reference": f"Patient/p{5 - n}"},
+                        },
+                        {"url": "http://example.org/at", "valueDateTime": f"2024-01-0{n + 1}"},
+                    ],
+                }
+            ).encode()
+        )
+    records.load(HERE, lines).run()
+    define(records)
+    define(records, id_="by", base=["Observation"], type="reference", target=["Patient"],
+           expression="Observation.extension.where(url='http://example.org/by').value.ofType(Reference)")  # fmt: skip
+    define(records, id_="at", base=["Observation"], type="date",
+           expression="Observation.extension('http://example.org/at').value.ofType(dateTime)")  # fmt: skip
+    with pytest.raises(NotIndexedYet):
+        found(records, "Observation", ("subject:Patient.ward", "w1"))
+    with pytest.raises(NotIndexedYet):
+        found(records, "Observation", ("_include", "Observation:by"))
+    assert len(found(records, "Observation", ("_include", "*"))) == 12
+    reindexed(records)
+    assert found(records, "Observation", ("subject:Patient.ward", "w1")) == ["o1"]
+    assert found(records, "Observation", ("by.ward", "w1")) == ["o4"]
+    assert found(records, "Patient", ("_has:Observation:by:at", "2024-01-02")) == ["p4"]
+    assert found(records, "Patient", ("_sort", "-ward")) == [f"p{n}" for n in (5, 4, 3, 2, 1, 0)]
+    assert found(
+        records, "Observation", ("_sort", "-at"), ("at", "ge2024-01-03"), ("at", "lt2024-01-05")
+    ) == ["o3", "o2"]
+    assert found(records, "Observation", ("_id", "o1"), ("_include", "Observation:by")) == ["o1", "p4"]
+    assert sorted(found(records, "Observation", ("_id", "o1"), ("_include", "*"))) == ["o1", "p1", "p4"]
+    assert found(records, "Patient", ("_id", "p4"), ("_revinclude", "Observation:by")) == ["p4", "o1"]
+    assert sorted(found(records, "Patient", ("_id", "p4"), ("_revinclude", "Observation:*"))) == [
+        "o1",
+        "o4",
+        "p4",
+    ]
+    assert found(records, "Observation", ("at:missing", "true")) == []
+
+
+WRONG = [
+    ({"expression": "Patient.nothing"}, "SearchParameter.expression", BadDefinition),
+    ({"expression": "Patient.name.where("}, "SearchParameter.expression", BadDefinition),
+    ({"expression": "Observation.status"}, "SearchParameter.expression", BadDefinition),
+    ({"expression": "Patient.name", "type": "date"}, "SearchParameter.expression", BadDefinition),
+    ({"expression": "today()", "type": "date"}, "SearchParameter.expression", BadDefinition),
+    ({"expression": "Patient.descendants()"}, "SearchParameter.expression", BadDefinition),
+    ({"expression": None}, "SearchParameter.expression", BadDefinition),
+    (
+        {"expression": "Patient.language" + " | Patient.language" * 300},
+        "SearchParameter.expression",
+        BadDefinition,
+    ),
+    ({"code": "gender"}, "SearchParameter.code", BadDefinition),
+    ({"code": "_sort"}, "SearchParameter.code", BadDefinition),
+    ({"code": "a.b"}, "SearchParameter.code", BadDefinition),
+    ({"type": "special"}, "SearchParameter.type", BadDefinition),
+    ({"type": "composite"}, "SearchParameter.component", BadDefinition),
+    ({"code": "held"}, "SearchParameter.code", CodeTaken),
+]
+
+
+@pytest.mark.parametrize(("elements", "place", "error"), WRONG)
+def test_what_cannot_be_searched_by_is_refused_naming_the_place(
+    records: Records, elements: dict[str, Any], place: str, error: type[XinglinError]
+) -> None:
+    define(records, id_="held")
+    elements = {name: value for name, value in elements.items() if value is not None or name == "expression"}
+    body = json.loads(definition("new", **elements))
+    body = {name: value for name, value in body.items() if value is not None}
+    with pytest.raises(error) as refused:
+        records.update(HERE, "SearchParameter", "new", json.dumps(body).encode())
+    assert refused.value.expression == place
+    assert refused.value.say("en")
+    assert refused.value.say("zh")
+    body["status"] = "draft"
+    records.update(HERE, "SearchParameter", "new", json.dumps(body).encode())
+    assert [one.resource for one in records.own.of(1).parameters] == ["held"]
+
+
+def test_r4s_own_definition_may_be_stored_and_changes_nothing(records: Records) -> None:
+    define(records, id_="gender", url="http://hl7.org/fhir/SearchParameter/individual-gender", type="token",
+           expression="Patient.gender")  # fmt: skip
+    assert records.own.of(1).parameters == ()
+
+
+def test_an_expression_that_fails_on_a_resource_does_not_refuse_it(records: Records) -> None:
+    define(records, expression="Patient.name.family.single()")
+    records.update(HERE, "Patient", "a", patient("a", name=[{"family": "Li"}, {"family": "Wang"}]))
+    records.update(HERE, "Patient", "b", patient("b", name=[{"family": "Li"}]))
+    reindexed(records)
+    assert found(records, "Patient", ("ward", "li")) == ["b"]
+
+
+def test_a_composite_of_r4s_parameters(records: Records) -> None:
+    define(
+        records, id_="name-language", base=["Patient"], type="composite", expression="Patient.contact",
+        component=[
+            {"definition": "http://hl7.org/fhir/SearchParameter/individual-gender", "expression": "gender"},
+            {"definition": "http://hl7.org/fhir/SearchParameter/individual-family", "expression": "name.family"},
+        ],
+    )  # fmt: skip
+    records.load(
+        HERE,
+        [
+            patient("a", contact=[contact("male", "Li"), contact("female", "Wang")]),
+            patient("b", contact=[contact("female", "Li")]),
+        ],
+    ).run()  # fmt: skip
+    assert reindexed(records)["proofs"]["Patient.name-language"]["different"] == 0
+    assert found(records, "Patient", ("name-language", "female$li")) == ["b"]
+
+
+def test_another_process_learns_and_what_it_wrote_before_is_made_anew(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Records(open_database(database_url, durable=False))
+    second = Records(open_database(database_url, durable=False))
+    try:
+        assert second.known(1).of("Patient") == {}
+        monkeypatch.setattr("xinglin.records.custom.rules.LOOK_S", 3600.0)
+        second.own.look()
+        define(first)
+        second.update(HERE, "Patient", "early", patient("early", "W"))
+        with pytest.raises(UnknownParameter):
+            found(second, "Patient", ("ward", "w"))
+        assert count_stale(first, HERE) == {"Patient": 1}
+        reindexed(first)
+        assert found(first, "Patient", ("ward", "w")) == ["early"]
+        # Cut off for so long that the reindex has looked its last: what it writes is stale, and once it learns
+        # it asks for another look.
+        second.update(HERE, "Patient", "late", patient("late", "W"))
+        assert count_stale(first, HERE) == {"Patient": 1}
+        monkeypatch.setattr("xinglin.records.custom.rules.SETTLE_S", 0.0)
+        second.own.look()
+        second.update(HERE, "Patient", "after", patient("after", "W"))
+        assert found(second, "Patient", ("ward", "w")) == ["early", "after"]
+        queued = [job.unique for job in OwnRules(first.database).queue.list() if job.state == "queued"]
+        assert any(one.startswith("late-") for one in queued)
+        reindexed(first)
+        assert set(found(second, "Patient", ("ward", "w"))) == {"early", "late", "after"}
+    finally:
+        first.close()
+        second.close()
