@@ -104,7 +104,9 @@ def test_a_search_as_of_an_instant_finds_what_it_found_then(
 
     check()
     _close(records, eras)
-    assert sum(map(bool, found)) > len(found) // 12, f"only {sum(map(bool, found))} of {len(found)} found anything"
+    assert sum(map(bool, found)) > len(found) // 12, (
+        f"only {sum(map(bool, found))} of {len(found)} found anything"
+    )
 
 
 def test_a_chart_as_of_an_instant_holds_what_it_held_then(database_url: str, tmp_path: Path) -> None:
@@ -113,7 +115,9 @@ def test_a_chart_as_of_an_instant_holds_what_it_held_then(database_url: str, tmp
     seen = 0
     for era in eras:
         for patient in PATIENTS:
-            query = parse_query(None, [("_count", "1000")], compartment=Compartment("Patient", patient))
+            query = parse_query(
+                None, [("_count", "1000")], strict=True, compartment=Compartment("Patient", patient)
+            )
             expected = {(e.stored.type, e.stored.id) for e in era.then.search(ACTOR, query).entries}
             after, found = None, []
             while True:
@@ -132,7 +136,9 @@ def test_a_chart_as_of_an_instant_holds_what_it_held_then(database_url: str, tmp
 def test_a_read_as_of_an_instant_gives_the_version_of_then(database_url: str, tmp_path: Path) -> None:
     records, eras = built(database_url, tmp_path, 5, "UTC")
     past = past_of(records)
-    names = [(kind, f"{kind[:2].lower()}{n}") for kind in ("Observation", "Patient", "Group") for n in range(12)]
+    names = [
+        (kind, f"{kind[:2].lower()}{n}") for kind in ("Observation", "Patient", "Group") for n in range(12)
+    ]
     there = 0
     for era in eras:
         expected = {}
@@ -148,8 +154,12 @@ def test_a_read_as_of_an_instant_gives_the_version_of_then(database_url: str, tm
                 assert body == expected[name] or not era.same_numbers
             except Exception as error:
                 # A copy of live resources knows nothing of deletions: not found is then as good as gone.
-                same = {"GoneThen": "Gone", "NotYet": "NotFound"}.get(type(error).__name__, type(error).__name__)
-                assert same.encode() == expected[name] or (not era.same_numbers and expected[name] == b"NotFound")
+                same = {"GoneThen": "Gone", "NotYet": "NotFound"}.get(
+                    type(error).__name__, type(error).__name__
+                )
+                assert same.encode() == expected[name] or (
+                    not era.same_numbers and expected[name] == b"NotFound"
+                )
     _close(records, eras)
     assert there > 20
 

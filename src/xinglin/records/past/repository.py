@@ -108,32 +108,34 @@ def of_numbers(
     """The version of each of ``rids`` that was current at ``known_us``, deletions too, in no particular order."""
     at_us = FOREVER if known_us is None else known_us
     columns = (_COLUMNS + ", {0}.body").format("v")
-    for start in range(0, len(rids), _CHUNK):
-        part = rids[start : start + _CHUNK]
-        part = [
-            *part,
-            *[part[-1]] * (_filled(len(part)) - len(part)),
-        ]  # few texts, so that each is prepared once
-        marks = ", ".join("?" * len(part))
+    for within, bound_rids in _chunks(connection, rids):
         condition, bound = visible(predicate, "v")
         tenant = predicate.tenant
         text = (
-            f"SELECT {columns} FROM resource v WHERE v.tenant = ? AND v.rid IN ({marks}) AND v.updated_us <= ?"
+            f"SELECT {columns} FROM resource v WHERE v.tenant = ? AND v.rid {within} AND v.updated_us <= ?"
             f" AND {condition}"
         )
-        params: list[object] = [tenant, *part, at_us, *bound]
+        params: list[object] = [tenant, *bound_rids, at_us, *bound]
         if known_us is not None:
             text += (
-                f" UNION ALL SELECT {columns} FROM history v WHERE v.tenant = ? AND v.rid IN ({marks})"
+                f" UNION ALL SELECT {columns} FROM history v WHERE v.tenant = ? AND v.rid {within}"
                 f" AND v.updated_us <= ? AND v.until_us > ? AND {condition}"
             )
-            params += [tenant, *part, at_us, at_us, *bound]
+            params += [tenant, *bound_rids, at_us, at_us, *bound]
         for row in connection.execute(text, params).fetchall():
             yield Then(*row)
 
 
-def _filled(count: int) -> int:
-    return 1 << (count - 1).bit_length()
+def _chunks(connection: Connection, numbers: Sequence[int]) -> Iterator[tuple[str, list[Any]]]:
+    """Comparisons of a column with ``numbers``, and what they bind; few texts, so that each is prepared once."""
+    if connection.dialect == "postgresql":
+        if numbers:
+            yield "IN (SELECT n FROM unnest(?::bigint[]) n)", [list(numbers)]
+        return
+    for start in range(0, len(numbers), _CHUNK):
+        part = numbers[start : start + _CHUNK]
+        marks = 1 << (len(part) - 1).bit_length()
+        yield f"IN ({', '.join('?' * marks)})", [*part, *[part[-1]] * (marks - len(part))]
 
 
 def referring(
@@ -151,18 +153,15 @@ def referring(
     kinds = f"({', '.join('?' * len(types))})"
     tenant = predicate.tenant
     by = "" if param is None else f" AND f.param = {int(param)}"
-    for start in range(0, len(targets), _CHUNK):
-        part = targets[start : start + _CHUNK]
-        part = [*part, *[part[-1]] * (_filled(len(part)) - len(part))]
-        marks = ", ".join("?" * len(part))
+    for within, part in _chunks(connection, targets):
         condition, bound = visible(predicate, "v")
         if param is None:  # the index by target has the parameter before it
             by = f" AND f.param IN ({', '.join(map(str, _reference_parameters(types)))})"
         text = (
-            f"SELECT DISTINCT v.rid FROM ix_reference f CROSS JOIN resource v WHERE f.tenant = ? AND f.target IN ({marks})"
+            f"SELECT DISTINCT v.rid FROM ix_reference f CROSS JOIN resource v WHERE f.tenant = ? AND f.target {within}"
             f"{by} AND v.tenant = ? AND v.rid = f.rid AND v.type IN {kinds} AND v.updated_us <= ? AND {condition}"
             " UNION SELECT v.rid FROM history_reference f CROSS JOIN history v WHERE f.tenant = ?"
-            f" AND f.target IN ({marks}) AND v.tenant = ? AND v.rid = f.rid AND v.version = f.version"
+            f" AND f.target {within} AND v.tenant = ? AND v.rid = f.rid AND v.version = f.version"
             f" AND v.type IN {kinds} AND v.updated_us <= ? AND v.until_us > ? AND {condition} LIMIT {int(most)}"
         )
         params = (tenant, *part, tenant, *types, known_us, *bound)

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from xinglin.kernel.ids import new_id
 from xinglin.records.errors import TooLarge
+from xinglin.records.past.marks import refuse_old
 from xinglin.records.prepared import Prepared, prepare_parsed
 from xinglin.records.rest.conditional import tags, version_of
 from xinglin.records.rest.edge import (
@@ -288,6 +289,7 @@ def _checked(edge: Edge, request: Request, type_: str, refer: bool = True) -> Ch
 def ready(edge: Edge, request: Request, checked: Checked, id_: str) -> tuple[Prepared, tuple[Finding, ...]]:
     """The body with its index rows, to be written as ``id_``. Raises Mismatch for an id that is none."""
     type_ = type(checked.resource).__name__
+    refuse_old(checked.small)
     context = edge.records.context(request.actor.tenant)
     if type_ == "Subscription":
         from xinglin.records.subscriptions.endpoints import check_written
