@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
@@ -149,7 +150,8 @@ class Consumers:
     def _behind(self, until: int) -> list[Consumer]:
         with self._database.read() as connection:
             there = repository.states(connection)
-        return [c for c in self._consumers.values() if there[c.key].position < until]
+            due = repository.due_lanes(connection, now_us())
+        return [c for c in self._consumers.values() if there[c.key].position < until or c.name in due]
 
     def _take(self, consumer: Consumer) -> repository.State | None:
         return self._database.write(lambda c: repository.take(c, consumer.key, self._owner, self._lease_us))

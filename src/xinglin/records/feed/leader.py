@@ -116,6 +116,8 @@ class Leader:
             while self.round():
                 pass
             self._save(_Step(), force=True)
+        except Fenced:
+            logger("feed").warning("lost", consumer=self.consumer.name)
         finally:
             self.close()
 

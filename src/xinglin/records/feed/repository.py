@@ -90,7 +90,30 @@ def _versions(connection: Connection, predicate: Predicate, commits: Sequence[Ro
     if connection.dialect == "postgresql":
         place = {commit[0]: commit[1] for commit in commits}
         rows.sort(key=lambda row: place[row[0]])
+    deleted = {(row[1], row[2] - 1) for row in rows if row[5] == "DELETE" and row[6] == 0}
+    if deleted:  # a deletion is of the patient that the version before it was of
+        owners = _owners(connection, predicate, deleted)
+        rows = [
+            (*row[:6], owners.get((row[1], row[2] - 1), row[6])) if row[5] == "DELETE" else row
+            for row in rows
+        ]
     return rows
+
+
+def _owners(
+    connection: Connection, predicate: Predicate, versions: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """The number of the patient that each superseded version (number of the resource, version) was of."""
+    shown, values = visible(predicate)
+    select = f"SELECT rid, version, patient FROM history WHERE {shown} AND "  # noqa: S608
+    rids = list({rid for rid, _ in versions})
+    if connection.dialect == "postgresql":
+        rows: Iterable[Row] = connection.execute(
+            select + "rid = ANY(?::bigint[])", (*values, rids)
+        ).fetchall()
+    else:
+        rows = among(connection, select + "rid IN ", tuple(values), rids)
+    return {(row[0], row[1]): row[2] for row in rows if (row[0], row[1]) in versions}
 
 
 class Names:
@@ -209,15 +232,22 @@ def move(connection: Connection, key: Key, fence: int, position: int, reason: st
         raise Fenced
 
 
-def lanes(connection: Connection, name: str, *, due_us: int | None = None) -> list[Lane]:
-    """Lanes of a consumer that are held; with ``due_us`` only those to be tried again by then."""
-    due = "" if due_us is None else " AND parked = 0 AND due_us <= ?"
+def lanes(connection: Connection, name: str) -> list[Lane]:
+    """Lanes of a consumer that are held, the oldest first."""
     rows = connection.execute(
-        "SELECT tenant, lane, parked, attempts, due_us, since_us, reason FROM consumer_lane WHERE consumer = ?"  # noqa: S608
-        f"{due} ORDER BY since_us",
-        (name,) if due_us is None else (name, due_us),
+        "SELECT tenant, lane, parked, attempts, due_us, since_us, reason FROM consumer_lane WHERE consumer = ?"
+        " ORDER BY since_us",
+        (name,),
     )
     return [Lane(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
+
+
+def due_lanes(connection: Connection, due_us: int) -> set[str]:
+    """The consumers that have held lanes to be tried again by then."""
+    rows = connection.execute(
+        "SELECT DISTINCT consumer FROM consumer_lane WHERE parked = 0 AND due_us <= ?", (due_us,)
+    )
+    return {row[0] for row in rows}
 
 
 def put_lane(connection: Connection, name: str, lane: Lane) -> None:
