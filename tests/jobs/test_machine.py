@@ -1,0 +1,318 @@
+"""Whatever is done to the queue in whatever order, it does what a dictionary with a few rules does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobs.conftest import Clock
+from xinglin.jobs import Kind, Permanent, Queue, Worker
+from xinglin.jobs.errors import LeaseLost, NotNow
+from xinglin.jobs.model import Job
+from xinglin.jobs.work import Work
+from xinglin.kernel.database import Connection, Database
+
+LEASE_S = 30
+LATE_S = 700
+"""Longer than the longest delay between attempts, and than a lease."""
+
+
+@dataclass
+class Held:
+    """A claim as the model knows it."""
+
+    job: Job
+    worker: int
+    claim: int
+
+
+@dataclass
+class Known:
+    """A job as the model knows it."""
+
+    tenant: int
+    priority: int
+    run_at_us: int
+    number: int
+    attempts_most: int
+    unique: str
+    state: str = "queued"
+    attempts: int = 0
+    cancel_asked: bool = False
+    claim: int | None = None
+    waits: bool = False  # put off by a chance delay: due within LATE_S
+    checkpoint: dict[str, int] = field(default_factory=dict)
+
+
+class Machine(RuleBasedStateMachine):
+    """Two workers that die and come back, jobs of two tenants; `database` and `time` are set by the test."""
+
+    database: Database
+    time: Clock
+
+    jobs = Bundle("jobs")
+    claims = Bundle("claims")
+
+    @initialize()
+    def begin(self) -> None:
+        self.database.write(_empty)
+        self.queue = Queue(self.database)
+        self.known: dict[str, Known] = {}
+        self.numbers = 0
+        self.claimed = 0
+        self.workers = [self._worker(), self._worker()]
+
+    def _worker(self) -> Worker:
+        worker = Worker(self.queue, [Kind("a", lambda work: None)], lease_s=LEASE_S, seed=3, name="x")
+        worker.keeper._renew()
+        return worker
+
+    @rule(
+        target=jobs,
+        tenant=st.sampled_from([1, 2]),
+        priority=st.sampled_from([0, 0, 5]),
+        delay_s=st.sampled_from([0, 0, 60]),
+        attempts=st.integers(1, 3),
+        unique=st.sampled_from(["", "", "k"]),
+        undone=st.booleans(),
+    )
+    def add(
+        self, tenant: int, priority: int, delay_s: int, attempts: int, unique: str, undone: bool
+    ) -> tuple[str, int]:
+        at = self.time.us + delay_s * 1_000_000
+        options: dict[str, Any] = {
+            "tenant": tenant, "priority": priority, "run_at_us": at, "attempts": attempts, "unique": unique,
+        }  # fmt: skip
+        if undone:
+            with pytest.raises(ZeroDivisionError):
+                self.database.write(
+                    lambda connection: (self.queue.enqueue(connection, "a", **options), 1 // 0)
+                )
+        job = self.queue.add("a", **options)
+        holder = self._holder(tenant, unique)
+        if holder is not None:
+            assert job.id == holder
+            return job.id, tenant
+        assert job.id not in self.known
+        self.numbers += 1
+        self.known[job.id] = Known(tenant, priority, at, self.numbers, attempts, unique)
+        return job.id, tenant
+
+    def _holder(self, tenant: int, unique: str) -> str | None:
+        for id_, known in self.known.items():
+            if (
+                unique
+                and (known.tenant, known.unique) == (tenant, unique)
+                and known.state in ("queued", "running")
+            ):
+                return id_
+        return None
+
+    @rule(seconds=st.sampled_from([1, LEASE_S - 1, LATE_S]))
+    def pass_time(self, seconds: int) -> None:
+        """The workers of this installation live on, unless their rule says otherwise."""
+        self.time.pass_s(seconds)
+        for worker in self.workers:
+            if seconds < LEASE_S:
+                worker.keeper._renew()
+
+    @rule(target=claims, number=st.integers(0, 1))
+    def claim(self, number: int) -> Held | None:
+        worker = self.workers[number]
+        worker.keeper._renew()
+        jobs = worker.claim()
+        worker._hand.clear()
+        certain = [
+            (-known.priority, known.run_at_us, known.number, id_)
+            for id_, known in self.known.items()
+            if known.state == "queued" and known.run_at_us <= self.time.us and not known.waits
+        ]
+        perhaps = [known for known in self.known.values() if known.state == "queued" and known.waits]
+        if not jobs:
+            assert not certain
+            return None
+        for job in jobs:
+            known = self.known[job.id]
+            assert known.state == "queued"
+            assert known.run_at_us <= self.time.us or known.waits
+        if not perhaps:  # then the order is known to the last place
+            assert [job.id for job in jobs] == [each[3] for each in sorted(certain)][: len(jobs)]
+        for job in jobs[1:]:
+            worker.endings.put_back(job)  # one at a time is enough to be wrong about
+            self.known[job.id].run_at_us = self.time.us
+            self.known[job.id].waits = False
+        return self._took(jobs[0], number)
+
+    def _took(self, job: Job, number: int) -> Held:
+        known = self.known[job.id]
+        known.attempts += 1
+        self.claimed += 1
+        known.state, known.claim, known.waits = "running", self.claimed, False
+        assert job.attempts == known.attempts
+        assert job.checkpoint == known.checkpoint
+        return Held(job, number, self.claimed)
+
+    def _current(self, held: Held | None) -> Known | None:
+        """The job of a claim while the claim holds."""
+        if held is None:
+            return None
+        known = self.known[held.job.id]
+        return known if known.claim == held.claim and known.state == "running" else None
+
+    @rule(held=claims)
+    def succeed(self, held: Held | None) -> None:
+        if held is None:
+            return
+        known = self._current(held)
+        work = Work(self.queue, held.job)
+        if known is None:
+            with pytest.raises(LeaseLost):
+                work.complete(lambda connection: None)
+        else:
+            work.complete(lambda connection: None)
+            known.state, known.claim = "done", None
+
+    @rule(held=claims)
+    def succeed_with_others(self, held: Held | None) -> None:
+        if held is None:
+            return
+        worker = self.workers[held.worker]
+        known = self._current(held)
+        worker.endings.done(Work(self.queue, held.job), None)
+        worker.endings.flush()
+        if known is not None and held.job.owner == worker.token:
+            known.state, known.claim = "done", None
+
+    @rule(held=claims, at=st.integers(0, 9))
+    def save(self, held: Held | None, at: int) -> None:
+        if held is None:
+            return
+        known = self._current(held)
+        work = Work(self.queue, held.job)
+        if known is None:
+            with pytest.raises(LeaseLost):
+                work.save({"at": at})
+        else:
+            work.save({"at": at})
+            known.checkpoint = {"at": at}
+
+    @rule(held=claims, permanent=st.booleans())
+    def fail(self, held: Held | None, permanent: bool) -> None:
+        if held is None:
+            return
+        known = self._current(held)
+        error = Permanent("jobs.cron-never") if permanent else OSError()
+        self.workers[held.worker].endings.broke(Work(self.queue, held.job), error)
+        if known is None:
+            return
+        known.claim = None
+        if known.cancel_asked:
+            known.state = "cancelled"
+        elif permanent or known.attempts >= known.attempts_most:
+            known.state = "failed"
+        else:
+            known.state, known.waits = "queued", True
+
+    @rule(number=st.integers(0, 1))
+    def die(self, number: int) -> None:
+        """A worker is killed; the other one takes its jobs up when its lease is over."""
+        dead = self.workers[number]
+        self.workers[number] = self._worker()
+        self.time.pass_s(LATE_S)
+        for worker in self.workers:
+            worker.keeper._renew()
+            worker.keeper._take_up_orphans()
+        for known in self.known.values():
+            if known.state != "running" or known.claim is None:
+                continue
+            job = self.queue.get(
+                next(id_ for id_, each in self.known.items() if each is known), tenant=known.tenant
+            )
+            if job.state == "running":
+                assert job.owner != dead.token
+                continue
+            # Held by the dead one, or by one whose lease had run out before it was renewed just now.
+            known.claim = None
+            if known.cancel_asked:
+                known.state = "cancelled"
+            elif known.attempts >= known.attempts_most:
+                known.state = "failed"
+            else:
+                known.state, known.waits = "queued", True
+
+    @rule(job=jobs)
+    def cancel(self, job: tuple[str, int]) -> None:
+        known = self.known[job[0]]
+        if known.state == "queued":
+            assert self.queue.cancel(*job).state == "cancelled"
+            known.state, known.cancel_asked = "cancelled", True
+        elif known.state == "running":
+            assert self.queue.cancel(*job).cancel_asked
+            known.cancel_asked = True
+        else:
+            with pytest.raises(NotNow):
+                self.queue.cancel(*job)
+
+    @rule(job=jobs)
+    def retry(self, job: tuple[str, int]) -> None:
+        known = self.known[job[0]]
+        if known.state in ("failed", "cancelled") and self._holder(known.tenant, known.unique) is None:
+            assert self.queue.retry(*job).state == "queued"
+            known.state, known.attempts, known.cancel_asked = "queued", 0, False
+            known.run_at_us, known.waits = self.time.us, False
+        else:
+            with pytest.raises(NotNow):
+                self.queue.retry(*job)
+
+    @invariant()
+    def same(self) -> None:
+        if not hasattr(self, "known"):
+            return
+        found = {job.id: job for tenant in (1, 2) for job in self.queue.list(tenant, limit=1000)}
+        assert found.keys() == self.known.keys()
+        for id_, known in self.known.items():
+            job = found[id_]
+            assert (job.state, job.tenant, job.attempts, job.cancel_asked, job.checkpoint) == (
+                known.state, known.tenant, known.attempts, known.cancel_asked, known.checkpoint,
+            )  # fmt: skip
+            assert (job.owner is None) or job.state != "queued"
+
+
+def _empty(connection: Connection) -> None:
+    for table in ("job", "job_log", "job_worker", "job_schedule"):
+        connection.execute(f"DELETE FROM {table}")
+
+
+def run_machine(queue: Queue, time: Clock, examples: int, steps: int) -> None:
+    class Bound(Machine):
+        database = queue.database
+
+    Bound.time = time
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Bound,
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, deadline=None,
+            suppress_health_check=list(HealthCheck), database=None, derandomize=True,
+        ),
+    )  # fmt: skip
+
+
+def test_the_queue_does_what_the_model_does(queue: Queue, time: Clock) -> None:
+    run_machine(queue, time, examples=25, steps=30)
+
+
+@pytest.mark.long
+def test_the_queue_does_what_the_model_does_for_long(queue: Queue, time: Clock) -> None:
+    run_machine(queue, time, examples=600, steps=60)
