@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CAPABILITIES: Final = (
     "xinglin.records.capability:CAPABILITY",
+    "xinglin.ingest.capability:CAPABILITY",
     "xinglin.drafts.capability:CAPABILITY",
     "xinglin.quality.capability:CAPABILITY",
     "xinglin.apps.capability:CAPABILITY",

@@ -95,6 +95,11 @@ class Settings:
         "批量导出时单个文件达到此字节数即另起新文件；中断后只需重做一个文件。",
         least=1024,
     )
+    import_hosts: str = _is(
+        "localhost 127.0.0.1 ::1",
+        "Hosts from which $import may fetch files, as host or host:port, with blanks between; * is any, empty none.",
+        "$import 可从哪些主机获取文件，写作 主机 或 主机:端口，以空格分隔；* 表示任意，留空则一律不许。",
+    )
     # The server
     host: str = _is(
         "127.0.0.1",

@@ -1,26 +1,39 @@
-"""``/api/exports``: the status of a bulk export, its files, and its end.
+"""``/api/exports`` and ``/api/imports``: the status of a bulk export or import, its files, its end; and uploads.
 
-An export is its asker's own: to anybody else it is not there.
+Each is its asker's own: to anybody else it is not there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from xinglin.ingest import bulk, bulk_rest
+from xinglin.ingest.errors import BadImport
+from xinglin.ingest.remote_files import unpacked
+from xinglin.kernel.language import say
 from xinglin.records.bulk import job as exports
+from xinglin.records.bulk.files import BlobFiles
 from xinglin.records.bulk.status import export_status
-from xinglin.records.rest.exchange import Answer
+from xinglin.records.rest.errors import TooSlow, UnsupportedMedia
+from xinglin.records.rest.exchange import FHIR_JSON, Answer
+from xinglin.records.rest.negotiate import check_sent
+from xinglin.records.rest.outcome import Issue, outcome
 
 if TYPE_CHECKING:
+    from xinglin.jobs import Job
     from xinglin.records.site import Site
 
+STALLED_S = 120
+"""How long an upload may send nothing."""
 NDJSON = "application/fhir+ndjson"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _GZIP = re.compile(r"(?i)(?:^|[,\s])(?:gzip|\*)(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
@@ -44,11 +57,74 @@ def routes(site: Site) -> list[BaseRoute]:
         path = exports.path(site, job, request.path_params["name"])
         return sent(site, request, path)
 
+    def import_state(request: Request) -> Response:
+        job = exports.theirs(site, request.state.actor, request.path_params["id"], exports.IMPORT)
+        address = f"{request.state.base}/api/imports/{job.id}"
+        return answered(bulk_rest.import_status(site, job, address, request.state.language))
+
+    def import_remove(request: Request) -> Response:
+        job = exports.theirs(site, request.state.actor, request.path_params["id"], exports.IMPORT)
+        exports.remove(site, job)
+        return Response(status_code=202)
+
+    def import_file(request: Request) -> Response:
+        job = exports.theirs(site, request.state.actor, request.path_params["id"], exports.IMPORT)
+        return sent(site, request, bulk_rest.error_file(site, job, request.path_params["name"]))
+
+    async def upload(request: Request) -> Response:
+        return await taken_in(site, request)
+
     return [
+        Route("/imports", upload, methods=["POST"]),
+        Route("/imports/{id}", import_state, methods=["GET"]),
+        Route("/imports/{id}", import_remove, methods=["DELETE"]),
+        Route("/imports/{id}/{name}", import_file, methods=["GET"]),
         Route("/exports/{id}", status, methods=["GET"]),
         Route("/exports/{id}", remove, methods=["DELETE"]),
         Route("/exports/{id}/{name}", file, methods=["GET"]),
     ]
+
+
+async def taken_in(site: Site, request: Request) -> Response:
+    """An upload of NDJSON of any length, on its way to the blob store as it comes; then an import of it."""
+    actor, url = request.state.actor, f"{request.state.base}/api/imports"
+    check_sent(request.headers.get("content-type", bulk_rest.NDJSON[0]), taken=bulk_rest.NDJSON)
+    packing = request.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("identity", "gzip", "x-gzip"):
+        raise UnsupportedMedia("records.rest-encoding", encoding=packing[:40])
+    folder = exports.new_folder()
+    own = BlobFiles(site.blobs, exports.place(exports.IMPORT, actor.tenant, folder))
+    loop, stream = asyncio.get_running_loop(), aiter(request.stream())
+
+    async def following() -> bytes | None:
+        async with asyncio.timeout(STALLED_S):
+            return await anext(stream, None)
+
+    def received() -> Iterator[bytes]:
+        while True:
+            try:
+                chunk = asyncio.run_coroutine_threadsafe(following(), loop).result()
+            except TimeoutError:
+                raise TooSlow("records.rest-body-slow", seconds=STALLED_S) from None
+            if chunk is None:
+                return
+            yield chunk
+
+    def keep() -> Job:
+        chunks = received() if packing == "identity" else unpacked(received(), site.settings, "upload")
+        if not own.put(bulk_rest.UPLOAD, chunks):
+            own.clear()
+            raise BadImport("ingest.bulk-nothing")
+        asked = bulk.Asked([bulk.Input(upload=bulk_rest.UPLOAD)], url)
+        return bulk.begin(site, actor, asked, folder)
+
+    job = await run_in_threadpool(keep)
+    said = Issue("information", "informational", say("records.bulk-accepted", request.state.language))
+    return Response(
+        outcome([said]),
+        202,
+        {"content-type": FHIR_JSON.decode(), "content-location": f"{url}/{job.id}"},
+    )
 
 
 def answered(answer: Answer) -> Response:

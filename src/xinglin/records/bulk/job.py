@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from xinglin.standards.fhir.search.query import Query
 
 EXPORT: Final = "records.bulk-export"
+IMPORT: Final = "ingest.bulk-import"
+PLACES: Final = {EXPORT: "exports", IMPORT: "imports"}
+"""Kinds of job whose files lie under that name, in a folder of each job's own."""
 SWEEP: Final = "records.bulk-sweep"
 SWEEP_EVERY_S: Final = 3600.0
 MANIFEST: Final = "manifest.json"
@@ -68,11 +71,27 @@ def begin(
     """Put an export into the queue."""
     from xinglin.records.tasks import submit
 
-    folder = f"{now_us() // 1_000_000}-{new_id()}"
+    folder = new_folder()
     asked = Asked(export.as_dict(), url, base, [error.say() for error in left or ()])
-    _files(site, actor.tenant, folder).put(_REQUEST, [msgspec.json.encode(asked)])
-    site.queue.schedule(SWEEP, SWEEP, every_s=SWEEP_EVERY_S, tenant=actor.tenant)
+    own = BlobFiles(site.blobs, place(EXPORT, actor.tenant, folder))
+    own.put(_REQUEST, [msgspec.json.encode(asked)])
+    keep_sweeping(site, actor.tenant)
     return submit(site, actor, EXPORT, {"folder": folder, "level": export.level})
+
+
+def new_folder() -> str:
+    """A name for the folder of a new job: when it was made, and nothing that can be guessed."""
+    return f"{now_us() // 1_000_000}-{new_id()}"
+
+
+def place(kind: str, tenant: int, folder: str) -> str:
+    """The path of a job's folder."""
+    return f"{tenant}/{PLACES[kind]}/{folder}"
+
+
+def keep_sweeping(site: Site, tenant: int) -> None:
+    """See to it that what expires is taken away."""
+    site.queue.schedule(SWEEP, SWEEP, every_s=SWEEP_EVERY_S, tenant=tenant)
 
 
 def asker(site: Site, actor: Actor, base: str) -> Ask:
@@ -101,8 +120,13 @@ def theirs(site: Site, actor: Actor, id_: str, kind: str = EXPORT) -> Job:
 
 def manifest(site: Site, job: Job) -> Manifest:
     """What a finished export has come to. Raises NoSuchExport where its files are gone."""
+    return msgspec.json.decode(whole(site, job), type=Manifest)
+
+
+def whole(site: Site, job: Job) -> bytes:
+    """The manifest as it lies there, of an export or import. Raises NoSuchExport."""
     try:
-        return msgspec.json.decode(files(site, job).get(MANIFEST), type=Manifest)
+        return files(site, job).get(MANIFEST)
     except NoSuchBlob as error:
         raise NoSuchExport("records.bulk-no-export") from error
 
@@ -112,13 +136,13 @@ def path(site: Site, job: Job, name: str) -> str:
     made = manifest(site, job)
     if name not in (each.name for each in (*made.output, *made.deleted, *made.error)):
         raise NoSuchExport("records.bulk-no-export")
-    return f"{_folder(job.tenant, job.arguments['folder'])}/{name}"
+    return f"{place(job.kind, job.tenant, job.arguments['folder'])}/{name}"
 
 
 def remove(site: Site, job: Job) -> None:
     """Cancel an export, or take its files away. Raises NoSuchExport where they are gone already."""
     if job.state == "done":
-        manifest(site, job)
+        whole(site, job)
     if not job.ended:
         site.queue.cancel(job.id, job.tenant)
     if job.state != "running":  # else the worker does, once it has stopped
@@ -126,16 +150,8 @@ def remove(site: Site, job: Job) -> None:
 
 
 def files(site: Site, job: Job) -> BlobFiles:
-    """The files of an export."""
-    return _files(site, job.tenant, job.arguments["folder"])
-
-
-def _files(site: Site, tenant: int, folder: str) -> BlobFiles:
-    return BlobFiles(site.blobs, _folder(tenant, folder))
-
-
-def _folder(tenant: int, folder: str) -> str:
-    return f"{tenant}/exports/{folder}"
+    """The files of an export or import."""
+    return BlobFiles(site.blobs, place(job.kind, job.tenant, job.arguments["folder"]))
 
 
 class _Watch(Watch):
@@ -192,26 +208,27 @@ def _run(site: Site, work: Work) -> Mapping[str, Any]:
 
 
 def _sweep(site: Site, work: Work) -> Mapping[str, Any]:
-    """Take away the files of exports that ended longer ago than the setting says, and of those that never began."""
+    """Take away the files of jobs that ended longer ago than the setting says, and of those that never began."""
     tenant = work.job.tenant
     before_us = now_us() - int(site.settings.export_keep_hours * 3_600_000_000)
-    kept = {
-        job.arguments["folder"]
-        for job in _jobs(site, tenant)
-        if not job.ended or (job.ended_us or 0) >= before_us
-    }
     swept = set()
-    for blob in list(site.blobs.list(f"{tenant}/exports/")):
-        work.check()
-        folder = blob.split("/")[2]
-        if folder not in kept and int(folder.partition("-")[0]) * 1_000_000 < before_us:
-            site.blobs.delete(blob)
-            swept.add(folder)
+    for kind, name in PLACES.items():
+        kept = {
+            job.arguments["folder"]
+            for job in _jobs(site, tenant, kind)
+            if not job.ended or (job.ended_us or 0) >= before_us
+        }
+        for blob in list(site.blobs.list(f"{tenant}/{name}/")):
+            work.check()
+            folder = blob.split("/")[2]
+            if folder not in kept and int(folder.partition("-")[0]) * 1_000_000 < before_us:
+                site.blobs.delete(blob)
+                swept.add(folder)
     return {"swept": len(swept)}
 
 
-def _jobs(site: Site, tenant: int) -> Iterator[Job]:
+def _jobs(site: Site, tenant: int, kind: str) -> Iterator[Job]:
     before = None
-    while found := site.queue.list(tenant, kind=EXPORT, before=before, limit=200):
+    while found := site.queue.list(tenant, kind=kind, before=before, limit=200):
         yield from found
         before = found[-1].seq

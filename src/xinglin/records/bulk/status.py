@@ -45,6 +45,11 @@ def export_status(site: Site, job: Job, address: str, language: Language) -> Ans
         "deleted": listed(made.deleted),
         "error": listed(made.error),
     }
+    return finished(site, job, body)
+
+
+def finished(site: Site, job: Job, body: dict[str, Any]) -> Answer:
+    """200 and the manifest, which says until when its files are there."""
     return Answer(
         200,
         [
