@@ -1,5 +1,6 @@
-import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { ChartScreen } from "./screens/chart/ChartScreen";
+import { readSearch } from "./screens/chart/past";
 import { SearchScreen } from "./screens/search/SearchScreen";
 import { SourceScreen } from "./screens/source/SourceScreen";
 import { Crash, NoPage } from "./shell/Crash";
@@ -9,8 +10,10 @@ import { Shell } from "./shell/Shell";
 const root = createRootRoute({ component: Shell, notFoundComponent: NoPage });
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/", component: SearchScreen }),
-  createRoute({ getParentRoute: () => root, path: "/patients/$patientId", component: ChartScreen }),
-  createRoute({ getParentRoute: () => root, path: "/patients/$patientId/source/$type/$id", component: SourceScreen }),
+  createRoute({ getParentRoute: () => root, path: "/patients/$patientId", component: ChartScreen, validateSearch: readSearch }),
+  createRoute({ getParentRoute: () => root, path: "/patients/$patientId/source/$type/$id", component: SourceScreen, validateSearch: readSearch }),
+  createRoute({ getParentRoute: () => root, path: "/jobs", component: lazyRouteComponent(() => import("./screens/jobs/JobsScreen"), "JobsScreen") }),
+  createRoute({ getParentRoute: () => root, path: "/status", component: lazyRouteComponent(() => import("./screens/status/StatusScreen"), "StatusScreen") }),
 ] as const;
 
 export const router = createRouter({

@@ -54,8 +54,9 @@ export async function requestText(path: string, signal?: AbortSignal, form?: URL
   throw new FhirError(kind, status, outcomeText(body));
 }
 
-export async function read<T extends Resource>(type: string, id: string, signal?: AbortSignal): Promise<T> {
-  return parseKeepingDecimals<T>(await requestText(`${type}/${encodeURIComponent(id)}`, signal));
+export async function read<T extends Resource>(type: string, id: string, signal?: AbortSignal, parameters: [string, string][] = []): Promise<T> {
+  const query = parameters.length ? `?${new URLSearchParams(parameters)}` : "";
+  return parseKeepingDecimals<T>(await requestText(`${type}/${encodeURIComponent(id)}${query}`, signal));
 }
 
 export interface Page<T extends Resource> {

@@ -11,6 +11,7 @@ export function Source({ of, patient, what, children }: { of: Resource; patient:
     <Link
       to="/patients/$patientId/source/$type/$id"
       params={{ patientId: patient, type: of.resourceType, id: of.id }}
+      search={true}
       className="source small"
       aria-label={children ? undefined : t("chart.sourceOf", { what })}
       title={t("chart.sourceOf", { what })}

@@ -10,7 +10,7 @@ export function localReference(reference: string | undefined): { type: string; i
 /** To the source view of any resource, staying with the patient one came from. */
 export function SourceLink({ patient, type, id, children }: { patient: string; type: string; id: string; children: ReactNode }): ReactNode {
   return (
-    <Link to="/patients/$patientId/source/$type/$id" params={{ patientId: patient, type, id }}>
+    <Link to="/patients/$patientId/source/$type/$id" params={{ patientId: patient, type, id }} search={true}>
       {children}
     </Link>
   );

@@ -19,7 +19,11 @@ export function Shell(): ReactNode {
           <img src="/icon.svg" alt="" width={26} height={26} />
           <span>{t("appName")}</span>
         </Link>
-        <nav><Link to="/" className={styles.home}>{t("search.title")}</Link></nav>
+        <nav className={styles.nav} aria-label={t("shell.navigation")}>
+          <Link to="/" className={styles.home} activeOptions={{ exact: true }}>{t("search.title")}</Link>
+          <Link to="/jobs" className={styles.home}>{t("jobs.title")}</Link>
+          <Link to="/status" className={styles.home}>{t("status.title")}</Link>
+        </nav>
         <span className={styles.tools}>
           <Button variant="subtle" size="compact-md" lang={other === "zh" ? "zh-CN" : "en"} aria-label={t("shell.languageLabel")} onClick={() => change(other)}>
             {t("shell.language")}

@@ -10,6 +10,7 @@ import { Source } from "../../parts/Source";
 import { Tag } from "../../parts/Tags";
 import { allergyName, isCurrentAllergy } from "./Allergies";
 import styles from "./Banner.module.css";
+import { useToday } from "./past";
 
 const IDENTIFIERS_FIRST = 2;
 
@@ -19,7 +20,8 @@ export function Banner({ patient, allergies }: { patient: Patient; allergies: Pa
   const { main, others } = namesOf(patient);
   const dead = Boolean(patient.deceasedDateTime ?? patient.deceasedBoolean);
   // Dead on an unknown day: an age counted to today would be wrong.
-  const age = dead && !patient.deceasedDateTime ? undefined : ageOn(patient.birthDate, ageDay(patient.deceasedDateTime, new Date()));
+  const today = useToday();
+  const age = dead && !patient.deceasedDateTime ? undefined : ageOn(patient.birthDate, ageDay(patient.deceasedDateTime, today));
   const died = formatDate(patient.deceasedDateTime, language);
   const sex = patient.gender ? t(`sex.${patient.gender}`) : t("unknown.sex");
   const born = patient.birthDate ? t("banner.born", { date: formatDate(patient.birthDate, language) }) : t("unknown.birthDate");

@@ -1,18 +1,26 @@
+import { Button } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { Link, useParams } from "@tanstack/react-router";
-import { useEffect, type ReactNode } from "react";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useCallback, useEffect, type ReactNode } from "react";
 import { FhirError } from "../../fhir/client";
+import type { Line } from "../../fhir/events";
 import { useLanguage } from "../../i18n";
+import { clockTime } from "../../parts/clock";
+import { LineTag } from "../../parts/LineTag";
 import { Failure, Loading, Panel } from "../../parts/Panel";
 import { Allergies } from "./Allergies";
 import { Banner } from "./Banner";
 import styles from "./ChartScreen.module.css";
 import { Documents } from "./Documents";
 import { Medicines } from "./Medicines";
+import { PastContext, pastOf, type Past } from "./past";
 import { Problems } from "./Problems";
 import { useChart, usePatient, type Chart } from "./queries";
 import { Results } from "./Results";
 import { Encounters, Immunizations, Procedures } from "./ShortLists";
+import { PastBanner, TimeMachine } from "./TimeMachine";
+import timeStyles from "./TimeMachine.module.css";
+import { useRefresh } from "./useRefresh";
 
 const SECTIONS = ["problems", "allergies", "medicines", "vitals", "results", "documents", "encounters", "procedures", "immunizations", "assessments"];
 
@@ -25,8 +33,15 @@ export function ChartScreen(): ReactNode {
 
 function ChartOf({ id }: { id: string }): ReactNode {
   const { t } = useLanguage();
-  const patient = usePatient(id);
-  const chart = useChart(id);
+  const navigate = useNavigate();
+  const past = pastOf(useSearch({ from: "/patients/$patientId" }));
+  const go = useCallback((to: Past | undefined): void => {
+    void navigate({ to: "/patients/$patientId", params: { patientId: id }, search: to ? { [to.by]: to.day } : {}, resetScroll: false });
+  }, [navigate, id]);
+  const back = useCallback(() => go(undefined), [go]);
+  const patient = usePatient(id, past);
+  const chart = useChart(id, past);
+  const { line, refreshed } = useRefresh(id, !past);
   useEffect(() => {
     // The tab says which patient only by the page's own words; browsers keep titles in their history.
     document.title = `${t("chart.title")} · ${t("appName")}`;
@@ -34,12 +49,14 @@ function ChartOf({ id }: { id: string }): ReactNode {
   if (patient.isError && patient.error instanceof FhirError && patient.error.kind === "missing")
     return (
       <Panel whole title={t("chart.title")}>
-        <p>{t("chart.notFound")}</p>
-        <Link to="/">{t("banner.allPatients")}</Link>
+        <p>{t(past ? "past.notThen" : "chart.notFound")}</p>
+        {past ? <Button variant="default" onClick={back}>{t("past.back")}</Button> : <Link to="/">{t("banner.allPatients")}</Link>}
       </Panel>
     );
   return (
-    <>
+    <PastContext.Provider value={past}>
+      {past && <PastBanner past={past} back={back} />}
+      <div className={timeStyles.chart} data-past={Boolean(past)}>
       {patient.isPending ? (
         <Panel whole title={t("chart.title")}><Loading lines={2} /></Panel>
       ) : patient.isError ? (
@@ -47,6 +64,7 @@ function ChartOf({ id }: { id: string }): ReactNode {
       ) : (
         <Banner patient={patient.data} allergies={chart.allergies} />
       )}
+      <div className={styles.head}>
       <nav className={`${styles.jump} no-print`} aria-label={t("banner.jump")}>
         {SECTIONS.map((section) => (
           <button key={section} type="button" className="linkish small" onClick={() => document.getElementById(section)?.scrollIntoView({ block: "start" })}>
@@ -54,9 +72,20 @@ function ChartOf({ id }: { id: string }): ReactNode {
           </button>
         ))}
       </nav>
+        {!past && <LiveTag line={line} refreshed={refreshed} />}
+        <TimeMachine past={past} go={go} />
+      </div>
       <Parts chart={chart} id={id} />
-    </>
+      </div>
+    </PastContext.Provider>
   );
+}
+
+/** That the chart keeps itself as the record is, and when it last did. */
+function LiveTag({ line, refreshed }: { line: Line; refreshed: Date | undefined }): ReactNode {
+  const { language, t } = useLanguage();
+  if (line !== "open" || !refreshed) return <LineTag line={line} />;
+  return <span className="line no-print" data-line="open" role="status"><span aria-hidden="true">●</span> {t("chart.refreshed", { time: clockTime(refreshed.toISOString(), refreshed, language) })}</span>;
 }
 
 /** Two columns where there is room: what holds true of the patient beside what was measured and written. */

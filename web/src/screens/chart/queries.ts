@@ -3,9 +3,10 @@ import { read } from "../../fhir/client";
 import type { Patient } from "../../fhir/types";
 import { usePages, type Pages } from "../../fhir/usePages";
 import type * as R4 from "../../fhir/types";
+import { asParameters, type Past } from "./past";
 
-export function usePatient(id: string) {
-  return useQuery({ queryKey: ["read", "Patient", id], queryFn: ({ signal }) => read<Patient>("Patient", id, signal) });
+export function usePatient(id: string, past: Past | undefined) {
+  return useQuery({ queryKey: ["read", "Patient", id, past], queryFn: ({ signal }) => read<Patient>("Patient", id, signal, asParameters(past)) });
 }
 
 /** How many results are fetched before the reader is asked: about ten years of a busy chart. */
@@ -26,8 +27,8 @@ export interface Chart {
   procedures: Pages<R4.Procedure>;
 }
 
-export function useChart(patient: string): Chart {
-  const of = (...more: [string, string][]): [string, string][] => [["patient", patient], ...more];
+export function useChart(patient: string, past: Past | undefined): Chart {
+  const of = (...more: [string, string][]): [string, string][] => [["patient", patient], ...more, ...asParameters(past)];
   return {
     allergies: usePages("AllergyIntolerance", of()),
     problems: usePages("Condition", of()),

@@ -1,14 +1,16 @@
 import { Button, CopyButton, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { useEffect, useState, type ReactNode } from "react";
 import { requestText } from "../../fhir/client";
-import { formatDateTime } from "../../fhir/dates";
+import { formatDate, formatDateTime } from "../../fhir/dates";
 import { parseKeepingDecimals } from "../../fhir/decimals";
 import type { Resource } from "../../fhir/types";
 import { useLanguage } from "../../i18n";
 import { Failure, Loading, Panel } from "../../parts/Panel";
 import { localReference, SourceLink } from "../../parts/SourceLink";
+import { Tag } from "../../parts/Tags";
+import { asParameters, pastOf } from "../chart/past";
 import { indented, linesOf, type SourceLine } from "./lines";
 import styles from "./SourceScreen.module.css";
 
@@ -17,10 +19,11 @@ const MOST_LINES = 2000;
 /** One resource as the record keeps it, laid out for reading or as JSON. */
 export function SourceScreen(): ReactNode {
   const { patientId, type, id } = useParams({ from: "/patients/$patientId/source/$type/$id" });
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
+  const past = pastOf(useSearch({ from: "/patients/$patientId/source/$type/$id" }));
   const query = useQuery({
-    queryKey: ["source", type, id],
-    queryFn: ({ signal }) => requestText(`${encodeURIComponent(type)}/${encodeURIComponent(id)}`, signal),
+    queryKey: ["source", type, id, past],
+    queryFn: ({ signal }) => requestText(`${encodeURIComponent(type)}/${encodeURIComponent(id)}${past ? `?${new URLSearchParams(asParameters(past))}` : ""}`, signal),
   });
   useEffect(() => {
     document.title = `${t("source.title", { type })} · ${t("appName")}`;
@@ -28,8 +31,9 @@ export function SourceScreen(): ReactNode {
   return (
     <>
       <p className="no-print" style={{ margin: "0 0 0.7rem" }}>
-        <Link to="/patients/$patientId" params={{ patientId }}>← {t("source.toChart")}</Link>
+        <Link to="/patients/$patientId" params={{ patientId }} search={true}>← {t("source.toChart")}</Link>
       </p>
+      {past && <p className="small"><Tag kind="warn">{t(`past.${past.by}Banner`, { date: formatDate(past.day, language) })}</Tag></p>}
       {query.isPending ? (
         <Panel whole title={t("source.title", { type })}><Loading lines={8} /></Panel>
       ) : query.isError ? (
