@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -11,14 +13,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-STAYS_S = 3.0
+START_S = 20.0
+STAYS_S = 1.0
 """How long a command that goes on until it is stopped must go on by itself."""
 LINE_S = 120
 CSV = "patient_id,name,sex,birth date\n1,张伟,M,1970-01-01\n2,Li Na,F,1980-02-03\n"
@@ -100,6 +105,9 @@ class Reader:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         if stays(line):
+            assert process.stdout is not None
+            # Until it says something (its address, its first event); what says nothing is given its time.
+            select.select([process.stdout], [], [], START_S)
             time.sleep(STAYS_S)
             ended = process.poll() is not None
             process.send_signal(signal.SIGTERM)
@@ -151,6 +159,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("patients.csv", "labs.csv", "检验结果.csv"):
         (folder / name).write_text(CSV if "pat" in name else LABS)
     (folder / "bundle.json").write_text(BUNDLE)
+    for name in ("more.zip", "bundles.zip"):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("patients.ndjson", PATIENT)
+    (folder / "export.ndjson.gz").write_bytes(gzip.compress(PATIENT.encode()))
+    book = openpyxl.Workbook()
+    for row in LABS.splitlines():
+        book.active.append(row.split(","))
+    book.save(folder / "labs.xlsx")
     (folder / "patients.ndjson").write_text(PATIENT)
     return folder
 
