@@ -191,6 +191,16 @@ def test_an_edit_keeps_what_was_proposed_and_says_what_changed(ward: Ward) -> No
     [said] = [one for one in ward.drafts.feedback(DOCTOR) if one.decision == "amend"]
     assert said.changed == ("prediction[0].probabilityDecimal",)
     other = ward.propose("Observation/bp", kind="again")
+    for values in (
+        {"prediction[1].x": "1"},
+        {"prediction": "1"},
+        {"prediction[0].probabilityDecimal": "high"},
+    ):
+        with pytest.raises(BadDecision):
+            ward.drafts.amend(DOCTOR, other.reference, values)
+    typed = ward.propose("Observation/bp", kind="typed")
+    done = ward.drafts.amend(DOCTOR, typed.reference, {"prediction[0].probabilityDecimal": " 0.30 "})
+    assert str(done.resource["prediction"][0]["probabilityDecimal"]) == "0.30"
     with pytest.raises(BadDecision):
         ward.drafts.amend(DOCTOR, other.reference, risk("Patient/q"))
     with pytest.raises(BadDecision):

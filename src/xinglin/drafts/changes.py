@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 _ASIDE: Final = frozenset(("id", "meta", "text", "contained", "resourceType"))
@@ -31,6 +34,35 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Differenc
 def paths(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
     """The paths of `differences`: names of elements only, no content."""
     return tuple(each.path for each in differences(before, after))
+
+
+def replaced(resource: dict[str, Any], path: str, text: str) -> dict[str, Any]:
+    """A copy in which the leaf at ``path`` (as `differences` writes it) is ``text``: a number where it was one.
+
+    Raises KeyError where there is no such leaf, ValueError where the text is no number and must be one.
+
+    >>> replaced({"valueQuantity": {"value": 99}}, "valueQuantity.value", "5.50")
+    {'valueQuantity': {'value': Decimal('5.50')}}
+    """
+    copied = deepcopy(resource)
+    *way, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)] or [""]
+    holder: Any = copied
+    try:
+        for step in way:
+            holder = holder[step]
+        was = holder[last]
+    except (IndexError, TypeError) as error:
+        raise KeyError(path) from error
+    if isinstance(was, bool) or not isinstance(was, (str, int, float, Decimal)):
+        raise KeyError(path)
+    holder[last] = text if isinstance(was, str) else _number(text)
+    return copied
+
+
+def _number(text: str) -> Decimal:
+    if not re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", text, re.ASCII):
+        raise ValueError(text)
+    return Decimal(text)
 
 
 def _between(path: str, before: Any, after: Any) -> Iterator[Difference]:

@@ -8,10 +8,10 @@ transaction, and only over the version that it corrects. A draft never goes back
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from xinglin.drafts.changes import paths
+from xinglin.drafts.changes import paths, replaced
 from xinglin.drafts.errors import BadDecision, Decided, InputChanged, NotAClinician, NotADraft
 from xinglin.drafts.parts import AIAST, CLINAST, HELD, RETRACTION, Draft, Reason, Ref, State
 from xinglin.drafts.proposing import corrected_content
@@ -30,6 +30,8 @@ REJECTIONS: Final = ("incorrect", "wrong-input", "not-relevant", "already-known"
 LONGEST_NOTE: Final = 4000
 
 Decide = Callable[[Transaction, Draft], Draft]
+Edit = Callable[[Resource], Resource]
+"""Gives the changed content of what is proposed."""
 
 
 def clinician(actor: Actor) -> None:
@@ -59,16 +61,15 @@ def accept(records: Records, actor: Actor, one: Ref, version: int | None, note: 
     return _decided(records, actor, one, version, decide)
 
 
-def amend(
-    records: Records, actor: Actor, one: Ref, content: Resource, version: int | None, note: str
-) -> Draft:
-    """Make a draft final with the clinician's ``content``; of a correction, the content of the corrected resource."""
+def amend(records: Records, actor: Actor, one: Ref, edit: Edit, version: int | None, note: str) -> Draft:
+    """Make a draft final as the clinician's ``edit`` has it; of a correction, of the corrected resource."""
 
     def decide(transaction: Transaction, draft: Draft) -> Draft:
         _open(draft)
         _still(transaction, draft)
         target = draft.origin.corrects
         before = draft.resource if target is None else corrected_content(draft.resource, target)
+        content = edit(before)
         if content.get("resourceType") != before["resourceType"]:
             raise BadDecision("drafts.amend-type", type=before["resourceType"])
         after = {**content, "id": before["id"]}
@@ -80,6 +81,22 @@ def amend(
         return _finish(transaction, draft, "amend", "amended", _note(note), after, changed)
 
     return _decided(records, actor, one, version, decide)
+
+
+def with_values(values: Mapping[str, str]) -> Edit:
+    """An edit that sets single elements, each by its path, to what was typed. It raises BadDecision."""
+
+    def edit(content: Resource) -> Resource:
+        for path, text in values.items():
+            try:
+                content = replaced(content, path, text.strip())
+            except KeyError as error:
+                raise BadDecision("drafts.amend-path", path=path[:80]) from error
+            except ValueError as error:
+                raise BadDecision("drafts.amend-number", path=path[:80]) from error
+        return content
+
+    return edit
 
 
 def reject(records: Records, actor: Actor, one: Ref, code: str, text: str, version: int | None) -> Draft:

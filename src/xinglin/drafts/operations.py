@@ -1,8 +1,9 @@
 """FHIR operations on drafts: ``$accept``, ``$amend``, ``$reject``; on any resource ``$rests-on``, ``$computed-from``.
 
-Decisions take a Parameters body: ``note`` (string), ``version`` (positiveInt, or the header If-Match), for ``$amend``
-``resource`` (the content), for ``$reject`` ``code`` and ``text``. They answer with the resource as it is then.
-Graphs answer with a searchset: what was met in the versions named (``match``), and the Provenances between (``include``).
+Decisions take a Parameters body: ``note`` (string), ``version`` (positiveInt, or the header If-Match); for ``$amend``
+``resource`` (the whole content) or any number of ``set`` (parts ``path`` and ``value``, strings); for ``$reject`` ``code`` and
+``text``. They answer with the resource as it is then. Graphs answer with a searchset: what was met in the versions named
+(``match``), and the Provenances between (``include``).
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def accept(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
 def amend(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
     """``POST [type]/[id]/$amend``."""
     sent = _Sent(request)
-    content = sent.named.get("resource", {}).get("resource")
-    if not isinstance(content, dict):
+    content = sent.named.get("resource", {}).get("resource") or sent.values
+    if not isinstance(content, dict) or not content:
         raise BadDecision("drafts.amend-content")
     done = Drafts(edge.records).amend(
         request.actor, f"{type_}/{id_}", content, version=sent.version, note=sent.text("note")
@@ -74,13 +75,19 @@ class _Sent:
     def __init__(self, request: Request) -> None:
         only_known(request.pairs, (), strict=True)
         self.named: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, str] = {}
         if request.body:
             check_sent(request.headers.get("content-type"))
             try:
                 body = loads(request.body)
                 assert body["resourceType"] == "Parameters"
                 self.named = {str(one["name"]): one for one in body.get("parameter", [])}
-            except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+                self.values = {
+                    str(one["part"][0]["valueString"]): str(one["part"][1]["valueString"])
+                    for one in body.get("parameter", [])
+                    if one["name"] == "set"
+                }
+            except (IndexError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
                 raise Malformed("records.rest-parameters") from error
         self.version = version_of(request.headers.get("if-match"))
         given = next((v for k, v in self.named.get("version", {}).items() if k.startswith("value")), None)

@@ -18,7 +18,7 @@ from typing import Final
 
 from xinglin import __version__
 from xinglin.drafts.graph import about, citing
-from xinglin.drafts.parts import HELD, RETRACTION, STATE, Model, Reason, Ref, ref
+from xinglin.drafts.parts import HELD, RETRACTION, STATE, Model, Reason, Ref
 from xinglin.drafts.provenance import (
     Resource,
     activity_of,
@@ -27,7 +27,7 @@ from xinglin.drafts.provenance import (
     targets_in,
 )
 from xinglin.drafts.reading import current, current_in, draft_in, version
-from xinglin.drafts.reviewing import is_review, review, review_id
+from xinglin.drafts.reviewing import review, review_id
 from xinglin.drafts.states import Change, difference, is_open, marked, tag_of
 from xinglin.drafts.writing import close, put
 from xinglin.kernel.language import say
@@ -245,19 +245,9 @@ def _deal(transaction: Transaction, batch: Sequence[Touched]) -> Outcome:
                     one.cause.ref if one.cause.ref.version else None,
                 )
                 superseded += 1
-        elif (
-            one.owner is not None and tag_of(there[1], STATE) in (*HELD, "") and _stands(there[1], one.cause)
-        ):
+        elif one.owner is not None and tag_of(there[1], STATE) in HELD:
             flagged += _flag(transaction, there, one)
     return Outcome(superseded, flagged)
-
-
-def _stands(resource: Resource, cause: Cause) -> bool:
-    """Whether it is the result itself: of an accepted correction that is what was corrected, where that is still there."""
-    if resource.get("resourceType") != "Task":
-        return True
-    target = ref((resource.get("focus") or {}).get("reference"))
-    return not is_review(resource) and target is not None and target.bare == cause.ref.bare
 
 
 def _flag(transaction: Transaction, there: tuple[Ref, Resource], one: Touched) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from xinglin.drafts import feedback as monitoring
 from xinglin.drafts import graph as graphs
 from xinglin.drafts.errors import BadDecision
 from xinglin.drafts.exact import loads
-from xinglin.drafts.parts import STATE, Draft, Model, Proposal, Reason, Ref, ref
+from xinglin.drafts.parts import CHANGED, RETRACTION, STATE, Draft, Model, Proposal, Reason, Ref, ref
 from xinglin.drafts.provenance import proposal_id
 from xinglin.drafts.reading import current, draft, draft_in, draft_of, query
-from xinglin.drafts.states import is_open
+from xinglin.drafts.states import is_open, tag_of
 from xinglin.drafts.writing import close
 from xinglin.records.errors import NotFound
 from xinglin.records.search import Entry
@@ -57,11 +57,14 @@ class Drafts:
         count: int = 50,
         cursor: str | None = None,
     ) -> DraftPage:
-        """Open drafts (or those in another ``state``), newest first: of one patient (an id), or all."""
+        """Open drafts, newest first: of one patient (an id), or all.
+
+        ``state``: those in another state; ``changed``: accepted ones whose grounds have changed since.
+        """
         from msgspec import structs
 
         asked = [
-            ("_tag", f"{STATE}|{state}"),
+            ("_tag", f"{RETRACTION}|{CHANGED}" if state == "changed" else f"{STATE}|{state}"),
             ("_sort", "-_lastUpdated"),
             ("_count", str(min(count, MOST_SHOWN))),
         ]
@@ -80,7 +83,7 @@ class Drafts:
             stored = entry.stored
             one, resource = Ref(stored.type, stored.id, stored.version), loads(stored.body)
             origin = current(self.records, actor, Ref("Provenance", proposal_id(one)))
-            if origin is not None and (state != "open" or is_open(resource)):
+            if origin is not None and tag_of(resource, STATE) and (state != "open" or is_open(resource)):
                 drafts.append(draft_of(one, resource, origin[1]))
         return DraftPage(drafts, page.next)
 
@@ -92,13 +95,18 @@ class Drafts:
         self,
         actor: Actor,
         reference: str,
-        content: dict[str, Any],
+        content: dict[str, Any] | Mapping[str, str],
         *,
         version: int | None = None,
         note: str = "",
     ) -> Draft:
-        """Make it final with other content. Raises also BadDecision, Invalid."""
-        return deciding.amend(self.records, actor, place(reference), content, version, note)
+        """Make it final with other content: a whole resource, or texts by the paths of single elements.
+
+        Raises also BadDecision, Invalid.
+        """
+        whole = "resourceType" in content
+        edit = (lambda _: dict(content)) if whole else deciding.with_values(content)
+        return deciding.amend(self.records, actor, place(reference), edit, version, note)
 
     def reject(
         self, actor: Actor, reference: str, code: str, text: str = "", *, version: int | None = None

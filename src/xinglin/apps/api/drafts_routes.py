@@ -2,7 +2,7 @@
 
 ``GET /api/drafts?patient=&state=open&count=&after=``
     ``{"drafts": [draft…], "next": cursor | null}``, newest first. ``state``: open, accepted, amended, rejected, superseded,
-    withdrawn.
+    withdrawn; changed: those accepted whose grounds have changed since.
 ``GET /api/drafts/feedback?model=&since=&count=``
     ``{"decisions": [{"draft", "model", "version", "decision", "by", "at", "latencySeconds", "code", "changed"}…]}``, newest
     first: what became of a model's drafts.
@@ -67,7 +67,7 @@ class Pages:
         """See the module."""
         asked, actor = request.query_params, request.state.actor
         state = asked.get("state", "open")
-        if state not in ("open", *DECIDED):
+        if state not in ("open", "changed", *DECIDED):
             raise BadQuestion("apps.drafts-state", state=state[:40])
         page = self._drafts.open(
             actor,
