@@ -171,4 +171,6 @@ class _Broken(Exception):
 
 def _shown(url: str) -> str:
     """An address as it may be told: a signed one carries its secret in the query."""
-    return url.partition("?")[0].partition("#")[0][:200]
+    from xinglin.kernel.settings import redacted
+
+    return redacted(url.partition("?")[0].partition("#")[0])[:200]

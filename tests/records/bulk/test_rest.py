@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,53 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
+from bulk_serving import ASYNC, Place, serving
 from bulk_world import load_world, patient, put
-from xinglin.apps.api.app import create_app
-from xinglin.apps.api.server import listen, uvicorn_server
-from xinglin.jobs import Worker
 from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records.bulk import job as exports
 from xinglin.records.bulk.errors import NoSuchExport
-from xinglin.records.jobs import kinds
 from xinglin.records.service import Records
-from xinglin.records.site import Site
 from xinglin.trust import Actor, local_system
 
 ACTOR = local_system()
-ASYNC = {"Prefer": "respond-async", "Accept": "application/fhir+json"}
-
-
-class Place:
-    """A server, and a worker that runs when it is told to."""
-
-    def __init__(self, records: Records, settings: Settings, address: str) -> None:
-        self.site = Site(records, settings)
-        self.address = address
-        self.worker = Worker(self.site.queue, kinds(self.site))
-        self.http = httpx.Client(base_url=f"{address}/fhir", timeout=30)
-
-    def kick_off(self, path: str, **options: Any) -> str:
-        answer = self.http.get(path, headers=ASYNC | options.pop("headers", {}), **options)
-        assert answer.status_code == 202, answer.text
-        return answer.headers["content-location"]
-
-    def done(self, path: str, **options: Any) -> dict[str, Any]:
-        """The manifest of an export."""
-        place = self.kick_off(path, **options)
-        self.worker.run_pending()
-        answer = self.http.get(place)
-        assert answer.status_code == 200, answer.text
-        manifest: dict[str, Any] = answer.json()
-        return manifest
-
-    def resources(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-        found = []
-        for file in manifest["output"]:
-            lines = self.http.get(file["url"]).text.strip("\n").split("\n")
-            assert len(lines) == file["count"]
-            found += [json.loads(line) for line in lines]
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +28,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     settings = Settings(data=str(folder), export_file_bytes=4000)
     records = Records(open_database(f"sqlite:///{folder}/x.db", durable=False), settings)
     load_world(records, ACTOR)
-    app = create_app(records, settings)
-    up = threading.Event()
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn_server(app, up.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    assert up.wait(20)
-    found = Place(records, settings, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    yield found
-    found.http.close()
-    server.should_exit = True
-    thread.join(20)
-    app.close()
+    with serving(records, settings) as found:
+        yield found
     records.close()
 
 

@@ -1,0 +1,317 @@
+"""Bulk import: by address and by upload, what is rejected, faults of the source, and what may not be fetched."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as with_settings
+from hypothesis import strategies as st
+
+from bulk_serving import ASYNC, FileServer, Place, serving
+from bulk_world import load_world, observation, patient
+from xinglin.ingest import remote_files
+from xinglin.ingest.errors import HostError
+from xinglin.kernel.database import open_database
+from xinglin.kernel.settings import Settings
+from xinglin.records.service import Records
+from xinglin.trust import local_system
+
+ACTOR = local_system()
+
+
+@pytest.fixture
+def place(database_url: str, tmp_path: Path) -> Iterator[Place]:
+    chosen = Settings(data=str(tmp_path / "data"), import_batch=20, body_limit_bytes=20_000)
+    records = Records(open_database(database_url, durable=False), chosen)
+    with serving(records, chosen) as found:
+        yield found
+    records.close()
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    monkeypatch.setattr(remote_files, "PAUSE_S", 0.01)
+    server = FileServer()
+    yield server
+    server.close()
+
+
+def ndjson(*resources: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in resources)
+
+
+def manifest(files: FileServer, *names: str) -> dict[str, Any]:
+    return {
+        "inputFormat": "application/fhir+ndjson",
+        "inputSource": files.address,
+        "storageDetail": {"type": "http"},
+        "input": [{"type": "Patient", "url": f"{files.address}{name}"} for name in names],
+    }
+
+
+def start(place: Place, body: dict[str, Any]) -> str:
+    answer = place.http.post("/$import", json=body, headers=ASYNC)
+    assert answer.status_code == 202, answer.text
+    found: str = answer.headers["content-location"]
+    return found
+
+
+def test_files_by_address(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(*(patient(n) for n in range(50)))
+    files.files["/o.ndjson.gz"] = gzip.compress(ndjson(*(observation(n, n % 5) for n in range(70))))
+    status = start(place, manifest(files, "/p.ndjson", "/o.ndjson.gz"))
+    assert status.startswith(f"{place.address}/api/imports/")
+    assert place.http.get(status).status_code == 202
+    done = place.ended(status)
+    assert [(each["type"], each["count"], each["inputUrl"]) for each in done["output"]] == [
+        ("Patient", 50, f"{files.address}/p.ndjson"),
+        ("Observation", 70, f"{files.address}/o.ndjson.gz"),
+    ]
+    assert done["error"] == []
+    assert done["report"]["taken"] == 120
+    assert place.records.count(ACTOR)["Observation"] == 70
+    left = [path for path in place.site.blobs.list("1/imports/") if path.endswith(".ndjson")]
+    assert left == []
+
+
+def test_again_it_changes_nothing(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(*(patient(n) for n in range(30)))
+    place.ended(start(place, manifest(files, "/p.ndjson")))
+    done = place.ended(start(place, manifest(files, "/p.ndjson")))
+    assert (done["report"]["taken"], done["report"]["unchanged"]) == (0, 30)
+    assert place.records.read(ACTOR, "Patient", "p1").version == 1
+
+
+def test_what_is_rejected_comes_back_as_outcomes(place: Place, files: FileServer) -> None:
+    lines = [json.dumps(patient(n)).encode() for n in range(60)]
+    lines[3] = b"{broken"
+    lines[44] = b'{"resourceType":"Patient","id":"bad","gender":"secret-name"}'
+    lines[50] = json.dumps(patient(50, name=[{"text": "x" * 30_000}])).encode()
+    files.files["/p.ndjson"] = b"\xef\xbb\xbf" + b"\n".join(lines)
+    done = place.ended(start(place, manifest(files, "/p.ndjson")))
+    assert done["report"]["taken"] == 57
+    assert done["report"]["rejected"] == 3
+    (file,) = done["error"]
+    assert (file["type"], file["count"]) == ("OperationOutcome", 3)
+    told = place.http.get(file["url"]).text
+    outcomes = [json.loads(line) for line in told.strip().split("\n")]
+    for outcome, line in zip(outcomes, (4, 45, 51), strict=True):
+        assert f"line {line}:" in outcome["issue"][0]["diagnostics"]
+    assert "secret-name" not in told
+
+
+def test_parameters_say_the_same_as_a_manifest(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(patient(1))
+    parts = [
+        {"name": "type", "valueCode": "Patient"},
+        {"name": "url", "valueUrl": f"{files.address}/p.ndjson"},
+    ]
+    body = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "inputFormat", "valueCode": "application/fhir+ndjson"},
+            {"name": "input", "part": parts},
+        ],
+    }
+    assert place.ended(start(place, body))["report"]["taken"] == 1
+
+
+def test_a_source_that_breaks_off_is_gone_on_with(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(*(patient(n) for n in range(40)))
+    files.breaks["/p.ndjson"] = [503, 1, 1, 500]
+    done = place.ended(start(place, manifest(files, "/p.ndjson")))
+    assert done["report"]["taken"] == 40
+    ranges = [ranged for _, ranged in files.asked]
+    assert ranges[0] is None
+    assert sum(ranged is not None for ranged in ranges) >= 2
+
+
+def test_a_source_that_stays_away_is_tried_again_later(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(patient(1))
+    files.files["/q.ndjson"] = ndjson(patient(2))
+    files.breaks["/q.ndjson"] = [503] * 6
+    status = start(place, manifest(files, "/p.ndjson", "/q.ndjson"))
+    place.worker.run_pending()
+    assert place.http.get(status).status_code == 202
+    assert place.records.read(ACTOR, "Patient", "p1")
+    id_ = status.rpartition("/")[2]
+    place.records.database.write(
+        lambda connection: connection.execute("UPDATE job SET run_at_us = 0 WHERE id = ?", (id_,))
+    )
+    assert place.ended(status)["report"]["taken"] == 2
+    assert [path for path, _ in files.asked].count("/p.ndjson") == 1
+
+
+def test_a_file_that_is_not_there_costs_itself_alone(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(patient(1))
+    files.files["/packed.gz"] = gzip.compress(ndjson(patient(2)))[:-9]
+    done = place.ended(start(place, manifest(files, "/none.ndjson", "/packed.gz", "/p.ndjson")))
+    problems = [each["problem"] for each in done["report"]["files"]]
+    assert "404" in problems[0]
+    assert problems[1]
+    assert problems[2] is None
+    assert done["report"]["taken"] == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "https://example.org/x.ndjson",
+        "file:///etc/passwd",
+        "ftp://localhost/x",
+        "http://user:word@localhost/x",
+        "http://[::1",
+        "x.ndjson",
+        "http://localhost.example.org/x",
+    ],
+)
+def test_other_hosts_are_refused_before_anything_begins(place: Place, url: str) -> None:
+    answer = place.http.post("/$import", json={"input": [{"type": "Patient", "url": url}]}, headers=ASYNC)
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["code"] == "security"
+    assert "word" not in answer.text
+
+
+def test_a_redirection_leads_to_no_other_host(place: Place, files: FileServer) -> None:
+    files.breaks["/p.ndjson"] = ["http://169.254.169.254/x"] * 9
+    status = start(place, manifest(files, "/p.ndjson"))
+    place.worker.run_pending()
+    assert place.http.get(status).status_code == 500
+
+
+def test_hosts_are_allowed_by_the_setting() -> None:
+    check = remote_files.check_address
+    check("https://files.example.org/x", Settings(import_hosts="files.example.org"))
+    check("https://files.example.org:8443/x", Settings(import_hosts="other, files.example.org:8443"))
+    check("https://any.example.org/x", Settings(import_hosts="*"))
+    for setting in ("", "files.example.org:443", "example.org"):
+        with pytest.raises(HostError):
+            check("https://files.example.org:8443/x", Settings(import_hosts=setting))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"input":[]}', b'{"input":[{"type":"Patient"}]}', b'{"input":7}',
+     b'{"input":[{"url":"http://localhost/x"}],"inputFormat":"text/csv"}',
+     b'{"resourceType":"Parameters"}'],
+)  # fmt: skip
+def test_a_request_that_says_nothing_is_refused(place: Place, body: bytes) -> None:
+    answer = place.http.post("/$import", content=body, headers=ASYNC | {"Content-Type": "application/json"})
+    assert answer.status_code == 400
+
+
+def test_it_must_be_asynchronous(place: Place) -> None:
+    assert place.http.post("/$import", json={"input": []}).status_code == 400
+
+
+def test_lines_sent_with_the_request(place: Place) -> None:
+    answer = place.http.post(
+        "/$import",
+        content=ndjson(patient(1), patient(2)),
+        headers=ASYNC | {"Content-Type": "application/fhir+ndjson"},
+    )
+    assert answer.status_code == 202, answer.text
+    done = place.ended(answer.headers["content-location"])
+    assert done["output"] == [{"type": "Patient", "count": 2}]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_upload_beyond_the_limit_of_a_body_streams_in(place: Place, packed: bool) -> None:
+    whole = ndjson(*(patient(n, name=[{"text": "x" * 200}]) for n in range(400)))
+    assert len(whole) > 3 * place.site.settings.body_limit_bytes
+    headers = {"Content-Type": "application/fhir+ndjson"}
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+        whole = gzip.compress(whole[: len(whole) // 2]) + gzip.compress(whole[len(whole) // 2 :])
+
+    def chunks() -> Iterator[bytes]:
+        for at in range(0, len(whole), 5000):
+            yield whole[at : at + 5000]
+
+    answer = place.http.post(f"{place.address}/api/imports", content=chunks(), headers=headers)
+    assert answer.status_code == 202, answer.text
+    done = place.ended(answer.headers["content-location"])
+    assert done["report"]["taken"] == 400
+    assert place.http.delete(answer.headers["content-location"]).status_code == 202
+    assert place.http.get(answer.headers["content-location"]).status_code == 404
+    assert list(place.site.blobs.list("1/imports/")) == []
+
+
+def test_uploads_that_are_none(place: Place) -> None:
+    address = f"{place.address}/api/imports"
+    assert place.http.post(address, content=b"").status_code == 400
+    assert place.http.post(address, content=b"x", headers={"Content-Type": "text/csv"}).status_code == 415
+    broken = place.http.post(address, content=b"\x1f\x8bxx", headers={"Content-Encoding": "gzip"})
+    assert broken.status_code == 422
+    assert list(place.site.blobs.list("1/imports/")) == []
+
+
+def test_a_bomb_is_defused(place: Place) -> None:
+    bomb = gzip.compress(b" " * 60_000_000)
+    answer = place.http.post(
+        f"{place.address}/api/imports", content=bomb, headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status_code == 422
+    assert list(place.site.blobs.list("1/imports/")) == []
+
+
+# There and back
+
+_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+_PATIENTS = st.lists(
+    st.builds(
+        lambda id_, name, active: {"resourceType": "Patient", "id": id_, "name": [{"text": f"x{name}"}], "active": active},
+        st.from_regex(r"[A-Za-z0-9\-.]{1,20}", fullmatch=True), _TEXT, st.booleans(),
+    ),
+    unique_by=lambda each: each["id"], min_size=1, max_size=12,
+)  # fmt: skip
+
+
+def bodies(records: Records) -> dict[str, Any]:
+    found = {}
+    for change in records.changes(ACTOR, 0, 100_000):
+        if change.type in ("Task", "Provenance"):
+            continue
+        body = json.loads(records.read(ACTOR, change.type, change.id).body)
+        del body["meta"]["versionId"], body["meta"]["lastUpdated"]
+        found[change.type, change.id] = body
+    return found
+
+
+def there_and_back(tmp_path: Path, load: Any) -> None:
+    """Export from one record, import into another: the same resources, versions aside."""
+    opened = []
+    for name in ("one", "two"):
+        chosen = Settings(data=str(tmp_path / name), export_file_bytes=3000, import_batch=7)
+        opened.append((Records(open_database("sqlite://", durable=False), chosen), chosen))
+    (one, first), (two, second) = opened
+    load(one)
+    before = bodies(one)
+    with serving(one, first) as source, serving(two, second) as target:
+        made = source.done("/$export")
+        inputs = [{"type": file["type"], "url": file["url"]} for file in made["output"]]
+        done = target.ended(start(target, {"input": inputs}))
+        assert done["error"] == []
+        after = bodies(two)
+    assert after == before
+    one.close()
+    two.close()
+
+
+def test_export_and_import_give_the_same_resources(tmp_path: Path) -> None:
+    there_and_back(tmp_path, lambda records: load_world(records, ACTOR))
+
+
+@with_settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(patients=_PATIENTS)
+def test_whatever_the_resources_hold(tmp_path: Path, patients: list[dict[str, Any]]) -> None:
+    there_and_back(
+        tmp_path, lambda records: records.load(ACTOR, (json.dumps(p).encode() for p in patients)).run()
+    )
