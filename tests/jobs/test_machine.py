@@ -130,6 +130,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=claims, number=st.integers(0, 1))
     def claim(self, number: int) -> Held | None:
+        return self._claim(number)
+
+    def _claim(self, number: int) -> Held | None:
         worker = self.workers[number]
         worker.keeper._renew()
         jobs = worker.claim()
@@ -225,9 +228,9 @@ class Machine(RuleBasedStateMachine):
         else:
             known.state, known.waits = "queued", True
 
-    @rule(number=st.integers(0, 1))
-    def die(self, number: int) -> None:
-        """A worker is killed; the other one takes its jobs up when its lease is over."""
+    @rule(target=claims, number=st.integers(0, 1))
+    def die(self, number: int) -> Held | None:
+        """A worker is killed; when its lease is over its jobs are taken up, and one is claimed again."""
         dead = self.workers[number]
         self.workers[number] = self._worker()
         self.time.pass_s(LATE_S)
@@ -251,6 +254,8 @@ class Machine(RuleBasedStateMachine):
                 known.state = "failed"
             else:
                 known.state, known.waits = "queued", True
+        self.time.pass_s(LEASE_S - 1)  # longer than the delay after a worker's death
+        return self._claim(number)
 
     @rule(job=jobs)
     def cancel(self, job: tuple[str, int]) -> None:
@@ -310,7 +315,7 @@ def run_machine(queue: Queue, time: Clock, examples: int, steps: int) -> None:
 
 
 def test_the_queue_does_what_the_model_does(queue: Queue, time: Clock) -> None:
-    run_machine(queue, time, examples=25, steps=30)
+    run_machine(queue, time, examples=40, steps=40)
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from jobs.conftest import Clock
-from xinglin.jobs import Cancelled, Kind, NoSuchJob, Permanent, Queue, Work, Worker
+from xinglin.jobs import Cancelled, Kind, LeaseLost, NoSuchJob, Permanent, Queue, Work, Worker
 from xinglin.jobs.errors import NotNow
 from xinglin.kernel.database import Connection
 from xinglin.records.errors import NotFound
@@ -197,6 +197,46 @@ def test_a_worker_that_lost_its_lease_completes_nothing(queue: Queue, time: Cloc
     Worker(queue, [Kind("a", slow)]).run_pending()
     assert queue.list(kind="b") == []
     assert (queue.get(job.id).state, queue.get(job.id).attempts) == ("done", 2)
+
+
+def test_an_old_claim_does_nothing_to_a_new_one(queue: Queue, time: Clock) -> None:
+    job = queue.add("a")
+    worker = Worker(queue, [Kind("a", lambda work: None)])
+    worker.keeper.keep()
+    (old,) = worker.claim()
+    time.pass_s(31)
+    worker.keeper.keep(renew=False)  # its own lease has run out: the job is queued again
+    worker.keeper.keep()
+    (new,) = worker.claim()
+    stale = Work(queue, old)
+    for act in (
+        lambda: stale.complete(lambda connection: queue.enqueue(connection, "b")),
+        lambda: stale.save({"at": 1}, lambda connection: queue.enqueue(connection, "b")),
+    ):
+        with pytest.raises(LeaseLost):
+            act()
+    worker.endings.broke(stale, OSError())
+    worker.endings.put_back(old)
+    worker.endings.done(stale, None)
+    worker.endings.flush()
+    stale.progress(5)
+    with pytest.raises(LeaseLost):
+        stale.check()
+    now = queue.get(job.id)
+    assert (now.state, now.fence, now.done, now.checkpoint) == ("running", new.fence, 0, {})
+    assert queue.list(kind="b") == []
+    Work(queue, new).complete(lambda connection: None)
+    assert queue.get(job.id).state == "done"
+
+
+def test_a_job_that_was_asked_to_end_and_fails_is_cancelled(queue: Queue) -> None:
+    def run(work: Work) -> None:
+        queue.cancel(work.job.id)
+        raise OSError
+
+    job = queue.add("a")
+    Worker(queue, [Kind("a", run)]).run_pending()
+    assert queue.get(job.id).state == "cancelled"
 
 
 def test_a_job_whose_workers_die_is_failed_after_its_attempts(queue: Queue, time: Clock) -> None:
