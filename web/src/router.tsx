@@ -12,6 +12,7 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/", component: SearchScreen }),
   createRoute({ getParentRoute: () => root, path: "/patients/$patientId", component: ChartScreen, validateSearch: readSearch }),
   createRoute({ getParentRoute: () => root, path: "/patients/$patientId/source/$type/$id", component: SourceScreen, validateSearch: readSearch }),
+  createRoute({ getParentRoute: () => root, path: "/drafts", component: lazyRouteComponent(() => import("./screens/drafts/DraftsScreen"), "DraftsScreen") }),
   createRoute({ getParentRoute: () => root, path: "/jobs", component: lazyRouteComponent(() => import("./screens/jobs/JobsScreen"), "JobsScreen") }),
   createRoute({ getParentRoute: () => root, path: "/status", component: lazyRouteComponent(() => import("./screens/status/StatusScreen"), "StatusScreen") }),
 ] as const;

@@ -30,12 +30,12 @@ function outcomeText(body: string): string | undefined {
 }
 
 /** The body of one answer as text, numbers untouched. */
-export async function requestText(path: string, signal?: AbortSignal, form?: URLSearchParams): Promise<string> {
+export async function requestText(path: string, signal?: AbortSignal, form?: URLSearchParams | string): Promise<string> {
   let response: Response;
   try {
     response = await fetch(path.startsWith("/") ? path : `${BASE}/${path}`, {
       method: form ? "POST" : "GET",
-      headers: { Accept: "application/fhir+json", "Accept-Language": language },
+      headers: { Accept: "application/fhir+json", "Accept-Language": language, ...(typeof form === "string" ? { "Content-Type": "application/fhir+json" } : {}) },
       body: form,
       signal,
       cache: "no-store",

@@ -59,5 +59,6 @@ export function isEnteredInError(resource: Resource & { status?: string; verific
 
 /** Asserted by a machine (security label AIAST), not yet by a person. */
 export function isMachineMade(resource: Resource): boolean {
-  return resource.meta?.security?.some((label) => label.code === "AIAST") ?? false;
+  const labels = resource.meta?.security?.map((label) => label.code) ?? [];
+  return labels.includes("AIAST") && !labels.includes("CLINAST");
 }

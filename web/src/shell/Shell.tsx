@@ -21,6 +21,7 @@ export function Shell(): ReactNode {
         </Link>
         <nav className={styles.nav} aria-label={t("shell.navigation")}>
           <Link to="/" className={styles.home} activeOptions={{ exact: true }}>{t("search.title")}</Link>
+          <Link to="/drafts" className={styles.home}>{t("drafts.title")}</Link>
           <Link to="/jobs" className={styles.home}>{t("jobs.title")}</Link>
           <Link to="/status" className={styles.home}>{t("status.title")}</Link>
         </nav>

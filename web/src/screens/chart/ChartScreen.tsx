@@ -6,6 +6,7 @@ import { FhirError } from "../../fhir/client";
 import type { Line } from "../../fhir/events";
 import { useLanguage } from "../../i18n";
 import { clockTime } from "../../parts/clock";
+import { PatientDrafts } from "../../parts/DraftList";
 import { LineTag } from "../../parts/LineTag";
 import { Failure, Loading, Panel } from "../../parts/Panel";
 import { Allergies } from "./Allergies";
@@ -75,6 +76,7 @@ function ChartOf({ id }: { id: string }): ReactNode {
         {!past && <LiveTag line={line} refreshed={refreshed} />}
         <TimeMachine past={past} go={go} />
       </div>
+      {!past && <PatientDrafts patient={id} />}
       <Parts chart={chart} id={id} />
       </div>
     </PastContext.Provider>
