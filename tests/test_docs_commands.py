@@ -118,10 +118,9 @@ class Reader:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return f"{line}\n  does not end"
-        if ended or process.returncode not in (
-            0,
-            3,
-        ):  # 3: an import with rejects, which the page may be about
+        proposed = b"Nothing was imported yet" in output  # by a mapping that the page goes on to speak of
+        # 3: an import with rejects, which the page may be about
+        if ended or (process.returncode not in (0, 3) and not proposed):
             return f"{line}\n  ends with {process.returncode}: {output.decode(errors='replace')[-600:]}"
         return None
 
