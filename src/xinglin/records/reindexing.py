@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH: Final = 500
-SAMPLE: Final = 100_000
+SAMPLE: Final = 20_000
 """Resources of a type that are compared after reindexing: all where there are no more, else evenly chosen ones."""
 SKEW_US: Final = 60_000_000
 """How far another machine's clock, or a transaction under way, may lie behind."""
@@ -229,7 +229,7 @@ class Reindex:
             elif one.state == "going":
                 self._close(one)
         for kind in sorted(touched):
-            proof = self._compared(kind, None, SAMPLE // 20)
+            proof = self._compared(kind, None, SAMPLE // 10)
             proofs[kind] = proof.report()
             wrong += proof.wrong
         return wrong

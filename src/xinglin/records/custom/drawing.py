@@ -78,9 +78,9 @@ class Recipes:
         there = self._sets.get(before)
         if there is None:
             from xinglin.records.index.extract import extract
-            from xinglin.standards.fhir.parse import parse
+            from xinglin.standards.fhir.parse import stored
 
-            return Drawn(rid, id_, version, before, extract(parse(body), self.context), True)
+            return Drawn(rid, id_, version, before, extract(stored(body), self.context), True)
         gone = tuple(sorted(there - self._numbers))
         return Drawn(rid, id_, version, before, self._of_lacking(self._numbers - there, body), False, gone)
 
@@ -93,10 +93,8 @@ class Recipes:
             self._lacking[lacking] = own
         if not own.may_have_rows(body):
             return _EMPTY
-        from xinglin.standards.fhir.parse import parse
-
         rows = IndexRows(zone=self.context.zone)
-        own.append(parse(body), self.context.bases, self.zone, rows)
+        own.append(own.read(body), self.context.bases, self.zone, rows)
         return deduplicated(rows)
 
 

@@ -1,7 +1,7 @@
 """Comparing the index rows that are there with those that the resources' content gives now.
 
 Each comparison reads bodies and rows in one snapshot, so that writes beside it make no difference. Nothing is taken on trust
-from the run that made the rows: bodies are parsed and drawn anew, without the short cuts of `drawing`.
+from the run that made the rows: bodies are read as a whole and drawn anew, without the short cuts of `drawing`.
 """
 
 from __future__ import annotations
@@ -130,14 +130,14 @@ def _different(
 ) -> list[int]:
     """rids of those whose rows are not what they should be."""
     from xinglin.records.index.extract import extract
-    from xinglin.standards.fhir.parse import parse
+    from xinglin.standards.fhir.parse import stored
 
     if not batch:
         return []
     zone = site_zone(context.zone)
     drawn: list[tuple[int, IndexRows]] = []
     for rid, frame, *_ in batch:
-        resource = parse(decompress(frame))
+        resource = stored(decompress(frame))
         if own is None:
             drawn.append((rid, extract(resource, context)))
         else:

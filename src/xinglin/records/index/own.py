@@ -18,6 +18,7 @@ from xinglin.records.index.paths import NotAWalk, Only, Step
 from xinglin.records.index.rows import IndexRows
 from xinglin.records.index.source import of, write
 from xinglin.standards.fhir.fhirpath.errors import FhirPathError
+from xinglin.standards.fhir.parse import narrow, stored
 from xinglin.standards.fhir.r4.elements import ELEMENTS
 from xinglin.standards.fhir.r4.parameters import SearchParameter
 
@@ -67,6 +68,21 @@ class Own:
         if needles is None or b"\\" in body:
             return True
         return any(all(needle in body for needle in one) for one in needles)
+
+    @cached_property
+    def read(self) -> Callable[[bytes], Any]:
+        """Reads of a stored body what these parameters need; the whole where one is more than a walk."""
+        members: set[str] = set()
+        try:
+            for parameter in self.parameters:
+                for walk in of(parameter, self.type):
+                    first = walk.steps[0] if walk.steps else None
+                    if not isinstance(first, Step) or parameter.type == "composite":
+                        return stored
+                    members |= {first.name, "contained"} if walk.refers else {first.name}
+        except NotAWalk:
+            return stored
+        return narrow(self.type, frozenset(members))
 
     def append(self, resource: Any, bases: tuple[str, ...], zone: tzinfo | None, rows: IndexRows) -> None:
         """Append the rows that ``resource`` has under these parameters. Duplicates are left to the caller."""
