@@ -51,5 +51,5 @@ def open_record(settings: Settings | None = None) -> Records:
     settings = settings or Settings()
     url = settings.database_url
     if settings.database in ("", "demo"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return open_records(url, settings)

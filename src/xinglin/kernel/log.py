@@ -8,10 +8,14 @@ name or a note cannot reach the log by mistake.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
+
+REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
+"""The id of the request being answered in this thread or task; cheaper than `bind`, and on every event all the same."""
 
 _ID_LIKE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/\-]{0,127}")
 
@@ -26,15 +30,26 @@ def configure(level: str = "warning") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             withhold_free_text,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever that is by then
         cache_logger_on_first_use=False,
     )
+
+
+def enabled(level: str) -> bool:
+    """Whether events of ``level`` are written."""
+    import logging
+
+    import structlog
+
+    wrapper = structlog.get_config()["wrapper_class"]
+    return bool(wrapper(None, (), {}).is_enabled_for(logging.getLevelNamesMapping()[level.upper()]))
 
 
 def logger(name: str) -> Any:
@@ -56,6 +71,12 @@ def unbind() -> None:
     import structlog
 
     structlog.contextvars.clear_contextvars()
+
+
+def _with_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if (request := REQUEST.get()) and "request" not in event:
+        event["request"] = request
+    return event
 
 
 def withhold_free_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -1,5 +1,5 @@
-"""The whole server as one ASGI application: the record at ``/fhir``, what stands beside FHIR at ``/api``, health, and
-the pages at every other address."""
+"""The whole server as one ASGI application: the record at ``/fhir``, what stands beside FHIR at ``/api``, health, metrics,
+and the pages at every other address."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from xinglin.apps.api.endpoint import Endpoint
 from xinglin.apps.api.guard import Guard
 from xinglin.apps.api.inner import inner
+from xinglin.apps.api.observing import Observing
 from xinglin.apps.assemble import capabilities, gathered
+from xinglin.apps.gauges import Gauges, readiness
+from xinglin.apps.metrics import exposition
 from xinglin.apps.web.site import site
-from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
-from xinglin.records.errors import NotFound
 from xinglin.records.site import Site
 from xinglin.trust import Actor, local_system
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
+
+_FRESH = {"Cache-Control": "no-store"}
 
 
 class App:
@@ -63,20 +66,24 @@ def create_app(
     actor = actor or local_system()
     here = Site(records, settings)
     api = Api(here, [operation for capability in capabilities() for operation in capability.operations])
-    endpoint = Endpoint(api, settings, guard, actor)
-    below = inner([Mount("/api", routes=gathered(here, "routes"))], api, settings, guard, actor)
+    observing = Observing(actor)
+    endpoint = Endpoint(api, settings, guard, actor, observing)
+    below = inner([Mount("/api", routes=gathered(here, "routes"))], api, settings, guard, actor, observing)
+    gauges = Gauges(here)
 
     async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"status": "ok"}, headers=_FRESH)
 
     def ready(request: Request) -> Response:
-        try:
-            records.read(local_system(), "Patient", "-")
-        except NotFound:
-            pass  # the database has answered
-        except XinglinError as error:
-            return JSONResponse({"status": "unavailable", "reason": error.say()}, 503)
-        return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
+        found = readiness(here)
+        status = 200 if found["status"] == "ready" else 503
+        return JSONResponse(found, status, headers=_FRESH)
+
+    def metrics(request: Request) -> Response:
+        if guard.base(request.headers.get("host", "").encode("latin-1"), request.url.scheme) is None:
+            return PlainTextResponse("This server is not addressed under that name.", 421)
+        told = exposition([*observing.metrics.families(), *gauges.families()])
+        return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8", headers=_FRESH)
 
     async def unexpected(request: Request, error: Exception) -> Response:
         logger("api").error("unexpected", kind=type(error).__name__)
@@ -86,6 +93,7 @@ def create_app(
         routes=[
             Route("/health", health),
             Route("/ready", ready),
+            Route("/metrics", metrics),
             Mount("/", _Pages(guard, site())),
         ],
         exception_handlers={500: unexpected, Exception: unexpected},

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
+import contextvars
 import re
-import secrets
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from xinglin.apps.api.guard import Guard
+from xinglin.apps.api.observing import Observing, interaction
 from xinglin.apps.api.protocol import Cycle
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, choose
-from xinglin.kernel.log import logger
+from xinglin.kernel.log import REQUEST, logger
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import LIGHT_BODY_BYTES, Api, OverBudget
 from xinglin.records.rest.errors import Malformed, TooLarge, TooSlow, UnsupportedMedia
@@ -58,24 +59,24 @@ _SILENT = {
     b"pragma",
     b"content-length",
 }
-_REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _ALWAYS: list[Header] = [(b"x-content-type-options", b"nosniff")]
 
 
 class Endpoint:
     """See the module.
 
-    ``api``: what answers. ``actor``: who everyone is until there is sign-in.
+    ``api``: what answers. ``actor``: who everyone is until there is sign-in. ``observing``: notes every request.
     """
 
-    def __init__(self, api: Api, settings: Settings, guard: Guard, actor: Actor) -> None:
+    def __init__(
+        self, api: Api, settings: Settings, guard: Guard, actor: Actor, observing: Observing | None = None
+    ) -> None:
         self._api = api
+        self._observing = observing or Observing(actor)
         self._settings = settings
         self._guard = guard
         self._actor = actor
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="rest")
-        self._boot = secrets.token_hex(4)
-        self._count = itertools.count(1)
 
     def close(self) -> None:
         """Let the threads go; what runs is finished."""
@@ -90,6 +91,7 @@ class Endpoint:
 
     async def _quick(self, match: re.Match[bytes], scope: Scope, send: Send) -> bool:
         """Answer a plain read by id; False where anything about it is not plain."""
+        began = perf_counter()
         known = False
         for name, value in scope["headers"]:
             if name in _SILENT:
@@ -103,18 +105,22 @@ class Endpoint:
         found = self._api.quick(self._actor, match[1].decode(), match[2].decode())
         if found is None:
             return False
+        request_id = self._observing.request_id()
+        found[0].append((b"x-request-id", request_id.encode()))
         await _respond(send, 200, *found)
+        self._observing.done("read", 200, perf_counter() - began, request_id)
         return True
 
     async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
         headers: dict[str, str] = {}
         size = 0
         for name, value in scope["headers"]:
             size += len(name) + len(value)
             key, text = name.decode("latin-1"), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        given = headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else f"{self._boot}{next(self._count):x}"
+        request_id = self._observing.request_id(headers.get("x-request-id", ""))
+        REQUEST.set(request_id)
         language = self._language(headers.get("accept-language"))
         try:
             if size > HEADERS_MOST_BYTES:
@@ -135,6 +141,8 @@ class Endpoint:
             logger("api").error("unexpected", request=request_id, kind=kind, place=_place(error))
             answer = plainly(500, "exception", "rest-unexpected", language, request=request_id)
         await self._send(scope, headers, answer, request_id, send)
+        kind = interaction(scope["method"], scope["path"][len(PREFIX) :])
+        self._observing.done(kind, answer.status, perf_counter() - began, request_id)
 
     def _language(self, accept: str | None) -> Language:
         if accept or self._settings.language == "auto":
@@ -165,7 +173,9 @@ class Endpoint:
             with contextlib.suppress(OverBudget):
                 answer = api.answer(request, inline=True)
         if answer is None:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, api.answer, request)
+            # With this task's context: a job enqueued there carries the request's id.
+            run = contextvars.copy_context().run
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, run, api.answer, request)
         if isinstance(answer, Pending):
             answer = answer.finish(await asyncio.wrap_future(answer.submit()))
         if request.pretty and answer.body and _is_json(answer):

@@ -224,14 +224,19 @@ def _value(value: Any) -> Any:
 
 
 def settle(connection: Connection, position: int, behind: int) -> None:
-    """After all is in: no job runs; whoever had read up to ``position`` or past it waits for what comes after ``behind``;
-    numbers go on after those given.
+    """After all is in: no job runs and nobody leads; a consumer that had read up to ``position`` or past it waits for what
+    comes after ``behind``; what was queued for others from later commits is no more; numbers go on after those given.
     """
-    for table, columns in tables(connection).items():
-        if table == "job":
-            connection.execute("UPDATE job SET state = 0, owner = NULL WHERE state = 1")
-        if "position" in columns:
-            connection.execute(f"UPDATE {table} SET position = ? WHERE position >= ?", (behind, position))  # noqa: S608
+    connection.execute("UPDATE job SET state = 0, owner = NULL WHERE state = 1")
+    connection.execute("UPDATE consumer SET owner = '', until_us = 0")
+    connection.execute("UPDATE consumer SET position = ? WHERE position >= ?", (behind, position))
+    for table in ("consumer_held", "subscription_queue"):
+        connection.execute(f"DELETE FROM {table} WHERE position > ?", (position,))  # noqa: S608
+    for column in ("since", "matched"):
+        connection.execute(
+            f"UPDATE subscription SET {column} = ? WHERE {column} > ?",  # noqa: S608
+            (position, position),
+        )
     if connection.dialect == "postgresql":
         for table, column in connection.execute(
             "SELECT table_name::text, column_name::text FROM information_schema.columns"

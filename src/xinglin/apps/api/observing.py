@@ -1,0 +1,88 @@
+"""What is noted of every request: its id, its kind, its status and how long it took. Never what was asked for or found."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from typing import Any, Final
+
+from xinglin.apps.metrics import Metrics
+from xinglin.kernel.log import enabled, logger
+from xinglin.trust import Actor
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_WORD: Final = re.compile(r"[a-z][a-z\-]{0,30}")
+_PLAIN: Final = {
+    "GET": "read",
+    "HEAD": "read",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+    "POST": "create",
+}
+
+
+class Observing:
+    """Of one server: gives out request ids, counts, and writes the access log where the log takes events of level info."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.metrics = Metrics()
+        self._actor = actor.id
+        self._boot = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+        self._log: Any = logger("access") if enabled("info") else None
+
+    def request_id(self, given: str = "") -> str:
+        """``given`` where it is one, else a new one."""
+        return given if given and REQUEST_ID.fullmatch(given) else f"{self._boot}{next(self._numbers):x}"
+
+    def done(self, interaction: str, status: int, seconds: float, request_id: str) -> None:
+        """A request has been answered."""
+        self.metrics.count(interaction, status, seconds)
+        if self._log is not None:
+            self._log.info(
+                "request",
+                request=request_id,
+                interaction=interaction,
+                status=status,
+                ms=round(seconds * 1000, 2),
+                actor=self._actor,
+            )
+
+
+def interaction(method: str, path: str) -> str:
+    """The interaction of FHIR that a request below ``/fhir`` is, by R4's own words.
+
+    >>> [interaction("GET", path) for path in ("/Patient/1", "/Patient/1/_history/2", "/Patient", "/metadata")]
+    ['read', 'vread', 'search', 'capabilities']
+    >>> interaction("POST", "/"), interaction("POST", "/Patient/_search"), interaction("GET", "/Patient/1/$everything")
+    ('batch', 'search', 'operation')
+    """
+    parts = [part for part in path.split("/") if part]
+    if not parts:
+        return "batch" if method == "POST" else "search"
+    last = parts[-1]
+    if any(part.startswith("$") for part in parts):
+        return "operation"
+    if last == "metadata":
+        return "capabilities"
+    if last == "_search" or (len(parts) == 1 and method in ("GET", "HEAD")):
+        return "history" if last == "_history" else "search"
+    if last == "_history":
+        return "history"
+    if len(parts) >= 4 and parts[-2] == "_history":
+        return "vread"
+    if len(parts) == 3 and method in ("GET", "HEAD"):
+        return "search"  # of a compartment
+    return _PLAIN.get(method, "other")
+
+
+def place(path: str) -> str:
+    """The kind of a request below ``/api``, by its first word.
+
+    >>> place("/api/jobs/abc/log"), place("/api/x_1")
+    ('api jobs', 'api other')
+    """
+    word = path.removeprefix("/api/").split("/", 1)[0]
+    return f"api {word}" if _WORD.fullmatch(word) else "api other"

@@ -1,0 +1,70 @@
+"""Whether this installation is well: machine, settings, database, and the work that goes on around the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xinglin.apps.doctor.finding import Finding, Level
+from xinglin.apps.doctor.machine import machine
+from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.settings import Settings, redacted
+
+__all__ = ["Finding", "Level", "examine"]
+
+
+def examine(settings: Settings, *, adopt_time_zone: bool = False) -> list[Finding]:
+    """Look at everything; never raises for what is wrong, but reports it.
+
+    ``adopt_time_zone``: first let the record's time zone be the setting's.
+    """
+    return [*machine(settings), *_database(settings, adopt_time_zone)]
+
+
+def _database(settings: Settings, adopt_time_zone: bool) -> Iterator[Finding]:
+    from xinglin.apps.doctor.engine import engine
+    from xinglin.apps.doctor.work import work
+    from xinglin.records.site import Site
+
+    url = settings.database_url
+    shown = redacted(url)
+    if settings.database.startswith(("http://", "https://")):
+        yield from _server(settings.database)
+        return
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        yield Finding("database", "note", "apps.doctor-no-database", {"database": shown})
+        return
+    from xinglin.apps.assemble import open_record
+
+    try:
+        records = open_record(settings)
+    except XinglinError as error:
+        yield Finding("database", "error", "apps.doctor-database-error", {"database": shown, "reason": error})
+        return
+    try:
+        yield Finding("database", "ok", "apps.doctor-database", {"database": shown})
+        if adopt_time_zone and records.zone() != settings.time_zone:
+            records.set_tenant(1, "default", settings.time_zone)
+        same = records.zone() == settings.time_zone
+        yield Finding(
+            "time_zone",
+            "ok" if same else "warning",
+            "apps.doctor-time-zone" if same else "apps.doctor-time-zone-differs",
+            {"zone": records.zone(), "setting": settings.time_zone},
+        )
+        yield from engine(records)
+        yield from work(Site(records, settings))
+    finally:
+        records.close()
+
+
+def _server(url: str) -> Iterator[Finding]:
+    from xinglin.apps.remote import Remote
+
+    remote = Remote(url)
+    try:
+        remote.ask("GET", f"{remote.base}/metadata")
+    except XinglinError as error:
+        yield Finding("database", "error", "apps.doctor-database-error", {"database": url, "reason": error})
+    else:
+        yield Finding("database", "ok", "apps.doctor-database", {"database": url})
