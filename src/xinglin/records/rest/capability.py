@@ -72,7 +72,7 @@ def statement(base: str, operations: tuple[FhirOperation, ...]) -> bytes:
         "implementation": {"description": "Xinglin (杏林)", "url": base},
         "fhirVersion": "4.0.1",
         "format": ["json", "application/fhir+json"],
-        "patchFormat": [PATCH],
+        "patchFormat": [PATCH, "application/fhir+json"],
         "rest": [
             {
                 "mode": "server",

@@ -57,15 +57,16 @@ def apply(patch: Patch, body: bytes) -> bytes:
         _one(document, operation, index)
     # FHIR has no empty arrays or objects: what a removal emptied goes with it, once all operations are done.
     if isinstance(document[0], (dict, list)):
-        _prune(document[0])
+        prune(document[0])
     return dumps(document[0])
 
 
-def _prune(value: Any) -> None:
+def prune(value: Any) -> None:
+    """Take away what is empty, at any depth."""
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for key, item in reversed(items):
         if isinstance(item, (dict, list)):
-            _prune(item)
+            prune(item)
             if not item:
                 del value[key]
 

@@ -52,7 +52,7 @@ from xinglin.records.rest.errors import (
     RestError,
 )
 from xinglin.records.rest.exchange import Answer, Pending, Request
-from xinglin.records.rest.negotiate import PATCH
+from xinglin.records.rest.negotiate import FHIR_BODIES, PATCH
 from xinglin.records.rest.outcome import issues_of, outcome
 from xinglin.records.rest.references import (
     alone,
@@ -121,16 +121,15 @@ def _request(request: Request, entry: Entry) -> Request:
     }
     body = entry.resource or b""
     if entry.method == "PATCH":
-        headers["content-type"] = PATCH
-        body = _patch_of(entry)
+        headers["content-type"], body = _patch_of(entry)
     pairs = tuple(p for p in parse_qsl(query, keep_blank_values=True) if p[0] not in ("_format", "_pretty"))
     return structs.replace(
         request, method=entry.method, path=path, pairs=pairs, headers=headers, body=body, raw_accepted=False
     )
 
 
-def _patch_of(entry: Entry) -> bytes:
-    """The JSON Patch that a PATCH entry carries in a Binary."""
+def _patch_of(entry: Entry) -> tuple[str, bytes]:
+    """The patch of a PATCH entry, and its media type: a JSON Patch in a Binary, or a FHIRPath Patch as it stands."""
 
     class Carrier(msgspec.Struct):
         resourceType: str  # noqa: N815
@@ -139,9 +138,11 @@ def _patch_of(entry: Entry) -> bytes:
 
     try:
         carrier = msgspec.json.decode(entry.resource or b"", type=Carrier)
+        if carrier.resourceType == "Parameters":
+            return FHIR_BODIES[0], entry.resource or b""
         if carrier.resourceType != "Binary" or carrier.contentType.partition(";")[0] != PATCH:
             raise NotUnderstood("records.rest-entry-patch", expression=f"{entry.place}.resource")
-        return base64.b64decode(carrier.data, validate=True)
+        return PATCH, base64.b64decode(carrier.data, validate=True)
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
         raise Malformed("records.rest-entry-patch", expression=f"{entry.place}.resource") from error
 

@@ -6,6 +6,7 @@ Source: HL7 FHIR R4, http.html §3.1.0.5–8 (contention, update, patch, delete)
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -112,16 +113,14 @@ def update_where(edge: Edge, request: Request, type_: str) -> Write:
 
 
 def patch(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
-    """``PATCH [type]/[id]`` or ``PATCH [type]?…`` with a JSON Patch, applied to the body as it is in the transaction."""
-    sent = request.headers.get("content-type")
-    if sent is None:
-        raise BadValue("records.rest-patch-media", media=PATCH)
-    check_sent(sent, taken=(PATCH,))
-    document = read_patch(request.body)
+    """``PATCH [type]/[id]`` or ``PATCH [type]?…`` with a JSON Patch, or a FHIRPath Patch (a Parameters resource), applied
+    to the body as it is in the transaction.
+    """
+    changed = _patching(request)
     where = _named_by(edge, request, type_, id_)
 
     def edit(body: bytes) -> bytes:
-        patched = apply(document, body)
+        patched = changed(body)
         if len(patched) > edge.settings.body_limit_bytes:
             raise TooLarge("records.rest-body-limit", most=edge.settings.body_limit_bytes)
         before = msgspec.json.decode(body, type=Identity).id
@@ -141,6 +140,21 @@ def patch(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
         return patched
 
     return Write(Operation("patch", type_, id=id_, patch=edit, where=where, if_match=_if_match(request)))
+
+
+def _patching(request: Request) -> Callable[[bytes], bytes]:
+    """What the patch that was sent makes of a body. Raises BadValue, UnsupportedMedia, Malformed."""
+    sent = request.headers.get("content-type")
+    if sent is None:
+        raise BadValue("records.rest-patch-media", media=f"{PATCH}, {FHIR_BODIES[0]}")
+    check_sent(sent, taken=(PATCH, *FHIR_BODIES))
+    if media_type(sent)[0] == PATCH:
+        document = read_patch(request.body)
+        return lambda body: apply(document, body)
+    from xinglin.records.rest import fhirpath_patch
+
+    changes = fhirpath_patch.read_patch(request.body)
+    return lambda body: fhirpath_patch.apply(changes, body)
 
 
 def delete(edge: Edge, request: Request, type_: str, id_: str | None) -> Write:
