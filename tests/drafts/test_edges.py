@@ -60,7 +60,12 @@ def test_open_drafts_are_listed_with_what_they_would_change(
     assert told["patient"] == {"id": "p", "name": "张伟"}
     assert "99 mmol/L 不可能属实" in told["reason"]
     assert told["inputs"] == [
-        {"reference": "Observation/glucose/_history/1", "title": "14771-0", "value": "99 mmol/L"}
+        {
+            "reference": "Observation/glucose/_history/1",
+            "title": "14771-0",
+            "value": "99 mmol/L",
+            "now": "99 mmol/L",
+        }
     ]
     assert len(client.get("/api/drafts", params={"patient": "p"}).json()["drafts"]) == 2
     assert client.get("/api/drafts", params={"patient": "q"}).json()["drafts"] == []

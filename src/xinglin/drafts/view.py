@@ -22,7 +22,8 @@ def shown(drafts: Drafts, actor: Actor, draft: Draft, language: Language) -> dic
     """One draft.
 
     ``before``: of a correction, what it would replace; ``content``: what is proposed. ``changes``: path, before and after of
-    each element that would change. ``inputs``: what it was computed from, each with a title.
+    each element that would change. ``inputs``: what it was computed from, each with a title, its value then and its value
+    ``now`` (None: it is deleted).
     """
     origin = draft.origin
     before = drafts.before(actor, draft)
@@ -124,8 +125,10 @@ def _name(drafts: Drafts, actor: Actor, one: Ref) -> str:
 
 def _input(drafts: Drafts, actor: Actor, one: Ref, language: Language) -> dict[str, Any]:
     body = version(drafts.records, actor, one)
+    there = current(drafts.records, actor, one.bare)
     return {
         "reference": str(one),
         "title": one.type if body is None else title(body, language),
         "value": brief(body),
+        "now": None if there is None else brief(there[1]),
     }

@@ -29,6 +29,7 @@ KIND: Final = "quality.units"
 MODEL: Final = Model("xinglin-units", "1", digest())
 UCUM: Final = "http://unitsofmeasure.org"
 LOINC: Final = "http://loinc.org"
+_TITLE: Final = "quality.implausible"
 _REPORTED: Final = frozenset(("preliminary", "final", "amended", "corrected", "appended"))
 _CORRECTED: Final = frozenset(("final", "amended", "corrected", "appended"))
 _SHOWN: Final = {
@@ -146,7 +147,12 @@ def _issue(observation: dict[str, Any], reference: str, reason: Reason) -> dict[
     issue: dict[str, Any] = {
         "resourceType": "DetectedIssue",
         "status": "preliminary",
-        "code": {"coding": [{"system": "urn:xinglin:quality", "code": "implausible"}], "text": reason.en},
+        "code": {
+            "coding": [
+                {"system": "urn:xinglin:quality", "code": "implausible", "display": say(_TITLE, "en")}
+            ],
+            "text": say(_TITLE, "zh"),
+        },
         "severity": "moderate",
         "implicated": [{"reference": reference}],
         "detail": reason.en,

@@ -20,7 +20,7 @@ export function DraftCard({ draft, named, said }: { draft: Draft; named: boolean
   const patient = draft.patient?.id ?? "-";
   const kind = t(draft.corrects ? "drafts.correction" : draft.changed ? "drafts.result" : "drafts.proposal");
   return (
-    <article className={styles.card} aria-labelledby={heading}>
+    <article className={styles.card} data-changed={draft.changed} aria-labelledby={heading}>
       <div className={styles.head}>
         <h3 id={heading} dir="auto">{draft.title}</h3>
         <Tag kind={draft.changed ? "warn" : "draft"}>{draft.changed ? t("drafts.changed") : kind}</Tag>
@@ -37,6 +37,7 @@ export function DraftCard({ draft, named, said }: { draft: Draft; named: boolean
           <span key={input.reference}>
             {at > 0 && t("listComma")}
             <InputLink reference={input.reference} patient={patient}>{[input.title, input.value].filter(Boolean).join(" ")}</InputLink>
+            {draft.changed && input.now !== input.value && <strong> {input.now === null ? t("drafts.gone") : t("drafts.nowIs", { value: input.now || t("unknown.value") })}</strong>}
           </span>
         ))}
         {" · "}
@@ -57,18 +58,19 @@ function InputLink({ reference, patient, children }: { reference: string; patien
 function Compared({ draft }: { draft: Draft }): ReactNode {
   const { t } = useLanguage();
   const after = draft.content;
+  const shown = after.resourceType !== "DetectedIssue"; // all that it says is the reason, below
   const text = (value: unknown): string => (value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
   return (
     <>
-      <div className={draft.before ? styles.compare : `${styles.compare} ${styles.single}`}>
+      {shown && <div className={draft.before ? styles.compare : `${styles.compare} ${styles.single}`}>
         {draft.before && (
           <>
             <div><span className={styles.label}>{t("drafts.now")}</span><Value of={draft.before} /></div>
             <span className={styles.arrow} aria-hidden="true">→</span>
           </>
         )}
-        <div data-side="after"><span className={styles.label}>{t("drafts.proposed")}</span><Value of={after} /></div>
-      </div>
+        <div data-side="after"><span className={styles.label}>{t(draft.changed ? "drafts.accepted" : "drafts.proposed")}</span><Value of={after} /></div>
+      </div>}
       {draft.changes.length > 0 && (
         <Folded label={t("drafts.allChanges", { count: draft.changes.length })}>
           <table className={styles.changes}>

@@ -47,6 +47,7 @@ export function PatientDrafts({ patient }: { patient: string }): ReactNode {
     <Panel title={t("drafts.title")} id="drafts" aside={waiting + again > 0 && <Tag kind="draft">{t("drafts.waiting", { count: waiting + again })}</Tag>}>
       <p role="status" className="small" style={{ margin: told ? "0 0 0.4rem" : 0 }}>{told}</p>
       {again > 0 && <DraftList query={changed} named={false} empty="" said={setTold} />}
+      {again > 0 && waiting > 0 && <hr style={{ border: 0, borderTop: "1px solid var(--line)", margin: "0.7rem 0" }} />}
       {(waiting > 0 || open.isError) && <DraftList query={open} named={false} empty="" said={setTold} />}
     </Panel>
     </div>

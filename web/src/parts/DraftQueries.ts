@@ -18,7 +18,7 @@ export interface Draft {
   reason: string;
   model: { name: string; version: string; hash: string };
   confidence: number | string | null;
-  inputs: { reference: string; title: string; value: string }[];
+  inputs: { reference: string; title: string; value: string; now: string | null }[]; // `now` null: deleted
   corrects: string | null;
   changes: { path: string; before: unknown; after: unknown }[];
   before: Resource | null;
