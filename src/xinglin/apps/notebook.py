@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas
 
+    from xinglin.apps.exporting import Exported
     from xinglin.apps.past import RecordAsOf
 
     from xinglin.ingest.report import Report
@@ -281,6 +282,12 @@ class Record:
             report.error.report = report  # type: ignore[attr-defined]
             raise report.error
         return report
+
+    def export(self, folder: str | Path, **wanted: Any) -> Exported:
+        """Write the record to a folder as NDJSON, or go on with it; options as of `apps.exporting.Wanted`."""
+        from xinglin.apps.exporting import Wanted, export_folder
+
+        return export_folder(self._backend, self._settings, folder, Wanted(**wanted))
 
     def close(self) -> None:
         """Let go of the record."""

@@ -93,6 +93,23 @@ COMMANDS: dict[str, Command] = {
             examples=("xinglin import exports/", "xinglin import labs.csv --mapping labs.toml"),
         ),
         Command(
+            "export",
+            "exporting",
+            argument="[FOLDER]",
+            options=(
+                Option("type", "TYPE", many=True),
+                Option("since", "TIME"),
+                Option("group", "ID"),
+                Option("filter", "QUERY", many=True),
+                Option("elements", "NAMES"),
+                Option("gzip"),
+            ),
+            examples=(
+                "xinglin export records/",
+                "xinglin export labs/ --filter 'Observation?code=4548-4' --type Observation --gzip",
+            ),
+        ),
+        Command(
             "search",
             "searching",
             argument="QUERY",
