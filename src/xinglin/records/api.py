@@ -133,7 +133,13 @@ class Api:
             from xinglin.records.rest.capability import statement
 
             return json_answer(
-                request, statement(request.base, tuple(self._operations.values())), headers=[PRIVATE]
+                request,
+                statement(
+                    request.base,
+                    tuple(self._operations.values()),
+                    self.edge.records.known(request.actor.tenant).ready(),
+                ),
+                headers=[PRIVATE],
             )
         if name == "_history":
             _only(request, *_READING)

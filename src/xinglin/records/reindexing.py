@@ -84,7 +84,7 @@ class Pace:
 class Reindex:
     """One run for one tenant; ``kinds``: of these types only.
 
-    ``checkpoint`` is what an earlier run saved: it goes on from there.
+    ``checkpoint`` is what an earlier run saved: it goes on from there. ``anew``: also what is up to date.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class Reindex:
         kinds: tuple[str, ...] = (),
         pace: Pace | None = None,
         checkpoint: Mapping[str, Any] | None = None,
+        anew: bool = False,
     ) -> None:
         self._records = records
         self._tenant = tenant
@@ -104,6 +105,7 @@ class Reindex:
         self._pace = pace or Pace()
         self._state: dict[str, Any] = {"types": {}, **(checkpoint or {})}
         self._total: int | None = None
+        self._anew = anew
 
     def run(self) -> dict[str, Any]:
         """Make all stale rows anew, prove it, open what is complete; the report. Raises Unproven."""
@@ -144,7 +146,8 @@ class Reindex:
                 if k in self._kinds or not self._kinds
             ]
         context = replace(self._records.context(self._tenant), own=rules.own)
-        recipes = {kind: Recipes(context, kind, rules.parameters) for kind in kinds}
+        anew = self._anew and not since_us
+        recipes = {kind: Recipes(context, kind, rules.parameters, anew=anew) for kind in kinds}
         mark = [sum(one.signature for one in recipes.values()), rules.generation, since_us > 0]
         at = self._state.get("at", [])
         if at[:3] == [*mark[:2], True] and not since_us:
@@ -162,7 +165,7 @@ class Reindex:
 
     def _left(self, recipes: Recipes) -> int:
         with self._records.database.read() as connection:
-            return repository.count_stale(connection, self._tenant, recipes.kind, recipes.signature)
+            return repository.count_stale(connection, self._tenant, recipes.kind, recipes.but)
 
     def _scan_type(self, recipes: Recipes, mark: list[Any], after: tuple[int, int]) -> None:
         counts = self._state["types"].setdefault(recipes.kind, {"redrawn": 0, "skipped": 0})
@@ -171,9 +174,7 @@ class Reindex:
             self._keeping.check()
             began = time.monotonic()
             with self._records.database.read() as connection:
-                stale = repository.stale(
-                    connection, self._tenant, recipes.kind, recipes.signature, after, BATCH
-                )
+                stale = repository.stale(connection, self._tenant, recipes.kind, recipes.but, after, BATCH)
                 if stale and not live:
                     live = repository.count_live(connection, self._tenant, recipes.kind)
             if not stale:

@@ -75,7 +75,7 @@ class Records:
         self.cursors = Cursors(bytes.fromhex(key))
         self.ledger = Ledger(_fold)
         database.attach(self.ledger)
-        self.own = OwnRules(database)
+        self.own = OwnRules(self)
         self.ledger.followed["SearchParameter"] = self.own.follow
         self._stopped = threading.Event()
         self._renewing: threading.Thread | None = None

@@ -11,7 +11,6 @@ import pytest
 from xinglin.kernel.database import open_database
 from xinglin.kernel.errors import XinglinError
 from xinglin.records.custom.errors import BadDefinition, CodeTaken
-from xinglin.records.custom.rules import OwnRules
 from xinglin.records.reindexing import Pace, Reindex, count_stale
 from xinglin.records.service import Records
 from xinglin.standards.fhir.search.errors import NotIndexedYet, UnknownParameter
@@ -292,7 +291,7 @@ def test_another_process_learns_and_what_it_wrote_before_is_made_anew(
         second.own.look()
         second.update(HERE, "Patient", "after", patient("after", "W"))
         assert found(second, "Patient", ("ward", "w")) == ["early", "after"]
-        queued = [job.unique for job in OwnRules(first.database).queue.list() if job.state == "queued"]
+        queued = [job.unique for job in first.own.queue.list() if job.state == "queued"]
         assert any(one.startswith("late-") for one in queued)
         reindexed(first)
         assert set(found(second, "Patient", ("ward", "w"))) == {"early", "late", "after"}

@@ -39,9 +39,14 @@ class Drawn:
 
 
 class Recipes:
-    """How to bring resources of one type from whatever rules to the present ones."""
+    """How to bring resources of one type from whatever rules to the present ones.
 
-    def __init__(self, context: IndexContext, kind: str, parameters: Sequence[OwnParameter]) -> None:
+    ``anew``: as a whole, also those that are up to date. ``but``: the signature of those that are left out.
+    """
+
+    def __init__(
+        self, context: IndexContext, kind: str, parameters: Sequence[OwnParameter], *, anew: bool = False
+    ) -> None:
         from xinglin.records.index.signature import index_signature
 
         self.kind = kind
@@ -49,11 +54,13 @@ class Recipes:
         self.zone = site_zone(context.zone)
         own = context.own.get(kind)
         self.signature = self.signature_of(context, kind)
+        self.but = -1 if anew else self.signature
         self._numbers = own.numbers if own else frozenset()
         mine = [one for one in parameters if one.parameter.base == kind]
         self._by_number = {one.number: one.parameter for one in mine}
         self._sets: dict[int, frozenset[int]] = {}
-        for generation in sorted({0, *(g for one in mine for g in (one.added, one.removed) if g)}):
+        generations = {0, *(g for one in mine for g in (one.added, one.removed) if g)}
+        for generation in () if anew else sorted(generations):
             there = tuple(
                 one.parameter
                 for one in mine

@@ -1,6 +1,7 @@
 """The job of kind ``records.reindex``, and what people see of it.
 
-Arguments: ``types`` (empty: all), ``verify``: only compare, change nothing. Its result has for each type how many
+Arguments: ``types`` (empty: all), ``verify``: only compare, change nothing; ``all``: index anew
+what is up to date too. Its result has for each type how many
 resources were indexed anew, and for each parameter and type compared what was found.
 """
 
@@ -42,6 +43,7 @@ def kinds(site: Site) -> list[Kind]:
                 kinds=tuple(work.arguments.get("types") or ()),
                 pace=Pace(share=share),
                 checkpoint=work.checkpoint,
+                anew=bool(work.arguments.get("all")),
             )
             report = reindexing.run()
         _tell(work, report)
@@ -51,43 +53,49 @@ def kinds(site: Site) -> list[Kind]:
 
 
 def asked(
-    types: tuple[str, ...], parameter: str | None, records: Records, tenant: int, *, verify: bool
+    records: Records,
+    actor: Actor,
+    types: tuple[str, ...] = (),
+    parameter: str | None = None,
+    *,
+    verify: bool = False,
+    anew: bool = False,
 ) -> dict[str, Any]:
     """A job's arguments. Raises UnknownParameter for a type that is none, NoSuchParameter."""
+    tenant = scope(actor, "write").tenant
     for one in types:
         if one not in RESOURCE_TYPES:
             raise UnknownParameter("unknown-type", name=one)
     if parameter is not None:
         records.own.look()
-        found = [
+        found = {
             one.parameter.base
             for one in records.own.of(tenant).parameters
-            if one.state != "gone"
-            and one.parameter.name == parameter
-            and (not types or one.parameter.base in types)
-        ]
-        if not found:
+            if one.state != "gone" and one.parameter.name == parameter
+        }
+        types = tuple(found & set(types) if types else found)
+        if not types:
             raise NoSuchParameter("records.custom-none", code=parameter[:64])
-        types = tuple(sorted(set(found)))
-    return {"types": sorted(types), **({"verify": True} if verify else {})}
+    more = {"verify": verify, "all": anew and not verify}
+    return {"types": sorted(set(types)), **{name: True for name, wanted in more.items() if wanted}}
 
 
 def submit(site: Site, actor: Actor, arguments: dict[str, Any]) -> Job:
     """Enqueue a reindex that people see; the one already queued where it is the same."""
     tenant = scope(actor, "write").tenant
-    word = "verify" if arguments.get("verify") else "all"
-    unique = f"{word} {','.join(arguments['types'])}"
+    unique = " ".join(sorted(arguments.keys() - {"types"}) + arguments["types"]) or "everything"
+    site.queue.know(kinds(site))
     return site.queue.add(
         KIND, arguments, tenant=tenant, actor=actor.id, purpose=actor.purpose, unique=unique, shown=True
     )
 
 
-def status(records: Records, actor: Actor) -> dict[str, Any]:
-    """The tenant's own parameters, how far each is and what was proven of it; stale resources of each type."""
+def status(records: Records, actor: Actor, *, stale: bool = True) -> dict[str, Any]:
+    """The tenant's own parameters, how far each is and what was proven of it; with ``stale`` resources by type."""
     tenant = scope(actor, "search").tenant
     records.own.look()
     shown = [_shown(one) for one in records.own.of(tenant).parameters if one.state != "gone"]
-    return {"parameters": shown, "stale": count_stale(records, actor)}
+    return {"parameters": shown, **({"stale": count_stale(records, actor)} if stale else {})}
 
 
 def _shown(one: OwnParameter) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.database import Connection, Database
+from xinglin.kernel.database import Connection
 from xinglin.kernel.errors import XinglinError
 from xinglin.records.custom import repository
 from xinglin.standards.fhir.search.known import STANDARD, Known
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xinglin.jobs import Queue
     from xinglin.records.custom.model import OwnParameter
     from xinglin.records.index.own import Own
+    from xinglin.records.service import Records
     from xinglin.records.writing import Version
 
 LOOK_S: Final = 1.0
@@ -53,8 +54,9 @@ NONE: Final = Rules()
 class OwnRules:
     """Of all tenants. Safe from any thread."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._database = records.database
         self._rules: dict[int, Rules] = {}
         self._generations: dict[int, tuple[int, int, int]] | None = None
         self._look_at = 0.0
@@ -100,12 +102,13 @@ class OwnRules:
     def queue(self) -> Queue:
         """Where a change puts its reindex."""
         from xinglin.jobs import Queue
+        from xinglin.records.tasks import Tasks
 
-        return Queue(self._database)
+        return Queue(self._database, Tasks(self._records))
 
-    def want(self, connection: Connection, tenant: int, why: str) -> None:
+    def want(self, connection: Connection, tenant: int, why: str, *, shown: bool = False) -> None:
         """Enqueue a reindex of whatever is stale in the tenant, as part of the running unit of work."""
-        self.queue.enqueue(connection, KIND, {}, tenant=tenant, unique=why)
+        self.queue.enqueue(connection, KIND, {}, tenant=tenant, unique=why, shown=shown)
 
     def follow(self, connection: Connection, tenant: int, versions: Sequence[Version]) -> None:
         """Take note of SearchParameters being written, in their own transaction. Raises BadDefinition, CodeTaken."""
@@ -113,7 +116,7 @@ class OwnRules:
 
         generation = follow(connection, tenant, versions)
         if generation is not None:
-            self.want(connection, tenant, f"generation-{generation}")
+            self.want(connection, tenant, f"generation-{generation}", shown=True)
             self._eager_until = time.monotonic() + _EAGER_S
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -58,10 +58,18 @@ def searchable(type_: str) -> dict[str, SearchParameter]:
     }
 
 
-@cache
-def statement(base: str, operations: tuple[FhirOperation, ...]) -> bytes:
-    """The CapabilityStatement of a server at ``base``, made once for each address it is reached under."""
+@lru_cache(maxsize=32)
+def statement(
+    base: str, operations: tuple[FhirOperation, ...], own: tuple[SearchParameter, ...] = ()
+) -> bytes:
+    """The CapabilityStatement of a server at ``base``, made once for each address it is reached under.
+
+    ``own``: the tenant's own search parameters whose index is complete.
+    """
     backward = _backward()
+    further: dict[str, list[SearchParameter]] = defaultdict(list)
+    for parameter in own:
+        further[parameter.base].append(parameter)
     resource: dict[str, Any] = {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -79,7 +87,7 @@ def statement(base: str, operations: tuple[FhirOperation, ...]) -> bytes:
                 "extension": [{"url": _WEBSOCKET, "valueUri": websocket(base)}],
                 "security": {"cors": False},
                 "resource": [
-                    _resource(type_, backward, operations)
+                    _resource(type_, backward, operations, further[type_])
                     for type_ in sorted(RESOURCE_TYPES - {"Parameters"})
                 ],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
@@ -101,11 +109,15 @@ def _started() -> str:
 
 
 def _resource(
-    type_: str, backward: dict[str, list[str]], operations: tuple[FhirOperation, ...]
+    type_: str,
+    backward: dict[str, list[str]],
+    operations: tuple[FhirOperation, ...],
+    own: list[SearchParameter],
 ) -> dict[str, Any]:
     forward = [
         f"{type_}:{name}" for name, parameter in searchable(type_).items() if parameter.type == "reference"
     ]
+    forward += [f"{type_}:{parameter.name}" for parameter in own if parameter.type == "reference"]
     found: dict[str, Any] = {
         "type": type_,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
@@ -120,7 +132,7 @@ def _resource(
         "referencePolicy": ["literal", "logical"],
         "searchInclude": ["*", *forward],
         "searchRevInclude": ["*", *backward[type_]] if backward[type_] else ["*"],
-        "searchParam": _parameters(type_),
+        "searchParam": [*_parameters(type_), *map(_parameter, own)],
         **_named(
             operation for operation in operations if operation.at(type_, None) or operation.at(type_, "-")
         ),
@@ -142,10 +154,11 @@ def _backward() -> dict[str, list[str]]:
 
 
 def _parameters(type_: str) -> list[dict[str, str]]:
-    return [
-        {"name": name, "definition": parameter.url, "type": parameter.type}
-        for name, parameter in searchable(type_).items()
-    ]
+    return [_parameter(parameter) for parameter in searchable(type_).values()]
+
+
+def _parameter(parameter: SearchParameter) -> dict[str, str]:
+    return {"name": parameter.name, "definition": parameter.url, "type": parameter.type}
 
 
 def _named(operations: Iterable[FhirOperation]) -> dict[str, list[dict[str, str]]]:

@@ -62,6 +62,10 @@ class Known:
             name: one for name, one in self._own.get(type, {}).items() if one.number not in self._building
         }
 
+    def ready(self) -> tuple[SearchParameter, ...]:
+        """All own parameters that may be searched by."""
+        return tuple(one for type in sorted(self._own) for one in self.of(type).values())
+
     def references(self, type: str) -> tuple[int, ...]:
         """The numbers of a type's own reference parameters that may be searched by; of all types for ``*``."""
         return self._references.get(type, ())
