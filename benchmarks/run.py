@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 NOT_BENCHMARKS = {"run", "search_suite"}
-NAMED_ONLY = {"soak"}
+NAMED_ONLY = {"soak", "import_growth"}
 """Too long for a run of all of them."""
 
 
