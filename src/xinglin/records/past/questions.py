@@ -65,7 +65,7 @@ def compartment_types() -> tuple[str, ...]:
 
 def needs(query: Query) -> Needs:
     """What ``query`` needs. Raises NoSuchPast where it does not name one patient."""
-    patient = _patient(query)
+    patient = patient_of(query)
     types = set(_types(query) or compartment_types())
     parts = [part for criterion in query.criteria for part in _parts(criterion)]
     words = any(
@@ -83,12 +83,12 @@ def _types(query: Query) -> tuple[str, ...]:
     return (query.type,) if query.type is not None else query.types
 
 
-def _patient(query: Query) -> str:
-    """The id of the one patient whose record the search is within."""
+def patient_of(query: Query, key: str = "records.past-one-patient") -> str:
+    """The id of the one patient whose record the search is within. Raises NoSuchPast with the sentence ``key``."""
     if query.compartment is not None:
         if query.compartment.type == "Patient":
             return query.compartment.id
-        raise NoSuchPast("records.past-one-patient")
+        raise NoSuchPast(key)
     types = _types(query)
     for criterion in query.criteria:
         if (
@@ -104,7 +104,7 @@ def _patient(query: Query) -> str:
                 return value.id
         if types == ("Patient",) and parameter.name == "_id" and isinstance(value, TokenValue) and value.code:
             return value.code
-    raise NoSuchPast("records.past-one-patient")
+    raise NoSuchPast(key)
 
 
 def _parts(condition: Condition) -> Iterable[Condition]:

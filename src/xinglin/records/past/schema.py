@@ -49,7 +49,7 @@ def _fill(connection: Connection) -> None:
 
     About 10,000 versions a second: step 1 kept neither.
     """
-    tenants = dict(connection.execute("SELECT tenant, zone FROM tenant").fetchall())
+    tenants: dict[int, str] = dict(connection.execute("SELECT tenant, zone FROM tenant").fetchall())
     after = (0, 0, 0)
     while True:
         rows = connection.execute(
