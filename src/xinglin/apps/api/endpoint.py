@@ -105,10 +105,9 @@ class Endpoint:
         found = self._api.quick(self._actor, match[1].decode(), match[2].decode())
         if found is None:
             return False
-        request_id = self._observing.request_id()
-        found[0].append((b"x-request-id", request_id.encode()))
-        await _respond(send, 200, *found)
-        self._observing.done("read", 200, perf_counter() - began, request_id)
+        headers, body = found
+        headers.append((b"x-request-id", self._observing.read(began)))
+        await _respond(send, 200, headers, body)
         return True
 
     async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,129 @@
+"""Backup, archive and restore: versions per CPU-second of this process, on both databases.
+
+The record is what the demonstration hospital makes. The floor of a backup is the same versions decompressed and compressed
+again as one stream, with no database and no digests; that of a restore is `Records.load` of the same resources into an
+empty database of the same kind. The archive's lag is what a commit waits until it is in a segment on disk.
+
+    python benchmarks/backup.py [--patients 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from xinglin.apps.backup.archive import archive
+from xinglin.apps.backup.base import back_up
+from xinglin.apps.backup.place import open_place
+from xinglin.apps.backup.rehearsal import sums_of
+from xinglin.apps.backup.restore import plan, restore
+from xinglin.apps.demo.hospital import lines as demo
+from xinglin.kernel.settings import Settings
+from xinglin.records.bodies import compress, decompress
+from xinglin.records.service import Records, open_records
+from xinglin.trust import local_system
+
+ACTOR = local_system()
+COMMITS = 200
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, float, Any]:
+    """CPU-seconds and seconds of a call, and what it gave."""
+    cpu, started = time.process_time(), time.perf_counter()
+    got = call()
+    return time.process_time() - cpu, time.perf_counter() - started, got
+
+
+def measure(name: str, lines: list[bytes], url: str, other: str, third: str, folder: Path) -> list[str]:
+    """The rows of one database."""
+    settings = Settings(backup_folder=str(folder / "backups"), data=str(folder))
+    place = open_place(settings)
+    records = open_records(url, settings)
+    records.load(ACTOR, lines).run()
+    count = len(lines)
+    rows = []
+
+    def row(what: str, done: int, cpu: float, wall: float, floor: float | None = None) -> None:
+        ratio = f"{done / floor:,.0f} | {cpu / floor:.1f}" if floor else "– | –"
+        rows.append(f"| {name}: {what} | {done / cpu:,.0f} | {done / wall:,.0f} | {ratio} |")
+
+    frames = [compress(line) for line in lines]
+    floor, _, _ = timed(lambda: again(frames))
+    cpu, wall, manifest = timed(lambda: back_up(records, place))
+    row("backup", count, cpu, wall, floor)
+    cpu, wall, chosen = timed(lambda: plan(place))
+    row("check of every part", count, cpu, wall)
+    floor, _, _ = timed(lambda: loaded(third, settings, lines))
+    cpu, wall, _ = timed(lambda: restore(place, settings, chosen, url=other))
+    row("restore, index rows drawn anew", count, cpu, wall, floor)
+    restored = open_records(other, settings)
+    cpu, wall, sums = timed(lambda: sums_of(restored.database, chosen.position, chosen.position))
+    assert sums[1].told() == manifest.types
+    row("comparison of every version", count, cpu, wall)
+    restored.close()
+    lags = []
+    for number in range(COMMITS):
+        began = time.perf_counter()
+        records.update(
+            ACTOR, "Basic", "b", b'{"resourceType":"Basic","id":"b","code":{"text":"%d"}}' % number
+        )
+        archive(records, place)
+        lags.append(time.perf_counter() - began)
+    lags.sort()
+    rows.append(
+        f"| {name}: one commit and its archive segment, synced: median {lags[len(lags) // 2] * 1000:.1f} ms,"
+        f" 99 % {lags[int(len(lags) * 0.99)] * 1000:.1f} ms | – | – | – | – |"
+    )
+    rows.append(
+        f"| {name}: a backup takes {manifest.bytes / count:,.0f} bytes a resource of {sum(map(len, lines)) / count:,.0f},"
+        f" the database {records.database.size_bytes() / count:,.0f} | – | – | – | – |"
+    )
+    records.close()
+    return rows
+
+
+def again(frames: list[bytes]) -> int:
+    """Decompress all and compress them as one stream."""
+    packer = zstandard.ZstdCompressor(level=3).compressobj()
+    return sum(len(packer.compress(decompress(frame))) for frame in frames) + len(packer.flush())
+
+
+def loaded(url: str, settings: Settings, lines: list[bytes]) -> None:
+    """Import into an empty database."""
+    records: Records = open_records(url, settings)
+    records.load(ACTOR, lines).run()
+    records.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--patients", type=int, default=60)
+    asked = parser.parse_args()
+    lines = list(demo(asked.patients))
+    print("| | per CPU-second | per second | floor per CPU-second | CPU, times the floor |")
+    print("| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        urls = [f"sqlite:///{folder}/{name}.db" for name in ("a", "b", "c")]
+        print("\n".join(measure("SQLite", lines, *urls, Path(folder) / "s")))
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+        from postgres import Cluster, programs
+
+        if programs() is not None:
+            cluster = Cluster("shared_buffers=256MB")
+            try:
+                urls = [cluster.new_database() for _ in range(3)]
+                print("\n".join(measure("PostgreSQL", lines, *urls, Path(folder) / "p")))
+            finally:
+                cluster.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
