@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from postgres import Cluster
 from xinglin.jobs import Queue
-from xinglin.kernel.database import open_database
+from xinglin.kernel.database import Unavailable, open_database
 from xinglin.records.schema import migrate
 
 SCRIPT = Path(__file__).with_name("worker_process.py")
@@ -187,3 +188,38 @@ def test_nothing_is_lost_or_done_twice_under_many_kills(queue: Queue, database_u
         numbers = [n for n, _ in ran(queue)]
         steps = [(10 + n) * 1000 + step for n in range(20) for step in range(1, 41)]
         assert sorted(numbers) == sorted([*range(5000), *steps])
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_workers_go_on_after_a_crash_of_postgresql() -> None:
+    cluster = Cluster("shared_buffers=64MB")  # every commit synced: what was acknowledged survives
+    try:
+        url = cluster.new_database()
+        with open_database(url) as database, working(url) as workers:
+            migrate(database)
+            database.write(
+                lambda connection: connection.execute(
+                    "CREATE TABLE ran (n INTEGER NOT NULL, worker INTEGER NOT NULL)"
+                )
+            )
+            queue = Queue(database)
+            workers.start()
+            workers.start()
+            for crash in range(2):
+                queue.add_many("note", [{"n": crash * 1000 + n} for n in range(1000)])
+                wait(lambda crash=crash: answers(queue) > crash * 1000 + 100)  # type: ignore[misc]
+                cluster.crash()
+                cluster.start()
+            wait(lambda: answers(queue) == 2000, 60)
+            assert [n for n, _ in ran(queue)] == list(range(2000))
+    finally:
+        cluster.close()
+
+
+def answers(queue: Queue) -> int:
+    """Jobs done, -1 while the database is away."""
+    try:
+        return queue.counts()["done"]
+    except Unavailable:
+        return -1

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time as real
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
 
 from jobs.conftest import Clock
-from xinglin.jobs import Cancelled, Kind, LeaseLost, NoSuchJob, Permanent, Queue, Work, Worker
+from xinglin.jobs import Cancelled, Job, Kind, LeaseLost, NoSuchJob, Permanent, Queue, Work, Worker
 from xinglin.jobs.errors import NotNow
 from xinglin.kernel.database import Connection
+from xinglin.kernel.language import Language
 from xinglin.records.errors import NotFound
 
 
@@ -265,3 +269,114 @@ def test_old_ended_jobs_are_deleted_with_their_logs(queue: Queue, time: Clock) -
     with pytest.raises(NoSuchJob):
         queue.get(old.id)
     assert queue.get(kept.id).state == "queued"
+
+
+def test_unknown_kinds_and_full_ones_cost_no_writes(queue: Queue) -> None:
+    queue.add("strange")
+    worker = Worker(queue, [Kind("a", lambda work: None, concurrency=1)])
+    assert not worker._due()
+    queue.add("a")
+    queue.add("a")
+    assert worker._due()
+    assert len(worker.claim()) == 1
+    assert not worker._due()
+
+
+def test_jobs_wait_in_no_hand_behind_long_ones(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xinglin.jobs.worker.WAITED_S", 0.2)
+    slow, let_go = threading.Event(), threading.Event()
+
+    def run(work: Work) -> None:
+        if work.arguments.get("long"):
+            slow.set()
+            assert let_go.wait(20)
+
+    worker = Worker(queue, [Kind("a", run)], threads=1, lease_s=1)
+    queue.add_many("a", [{}] * 50)
+    worker.run_pending()  # now it takes the kind for a quick one, and claims many at a time
+    queue.add_many("a", [{"long": True}, *[{}] * 20])
+    other = Worker(queue, [Kind("a", run)], name="other")
+    worker.start()
+    try:
+        assert slow.wait(10)
+        deadline = real.monotonic() + 10
+        while queue.counts()["done"] < 70:
+            assert real.monotonic() < deadline
+            other.run_pending()
+            real.sleep(0.05)
+    finally:
+        let_go.set()
+        worker.stop()
+    assert queue.counts()["done"] == 71
+    assert {job.attempts for job in queue.list(limit=100)} == {1}
+
+
+def test_a_kind_runs_no_more_at_a_time_than_it_may(queue: Queue) -> None:
+    at_once: list[int] = []
+    running: set[str] = set()
+
+    def run(work: Work) -> None:
+        running.add(work.job.id)
+        at_once.append(len(running))
+        real.sleep(0.02)
+        running.discard(work.job.id)
+
+    worker = Worker(queue, [Kind("a", run, concurrency=2)], threads=6)
+    queue.add_many("a", [{}] * 20)
+    worker.start()
+    try:
+        deadline = real.monotonic() + 20
+        while queue.counts()["done"] < 20:
+            assert real.monotonic() < deadline
+            real.sleep(0.02)
+    finally:
+        worker.stop()
+    assert 1 <= max(at_once) <= 2
+
+
+def test_a_job_is_tried_as_often_as_its_kind_says(queue: Queue, time: Clock) -> None:
+    def fail(work: Work) -> None:
+        raise OSError
+
+    jobs = [queue.add("a"), queue.add("a", attempts=1), queue.add("b")]
+    worker = Worker(queue, [Kind("a", fail, attempts=2), Kind("b", fail)])
+    for _ in range(12):
+        worker.run_pending()
+        time.pass_s(60)
+    assert [queue.get(job.id).attempts for job in jobs] == [2, 1, 5]
+    assert {queue.get(job.id).state for job in jobs} == {"failed"}
+
+
+def test_progress_is_seen_while_it_runs(queue: Queue) -> None:
+    seen: list[tuple[int, int | None, str]] = []
+
+    def run(work: Work) -> None:
+        work.progress(3, 10, "kernel.done")
+        work.save({})  # behind it in the same queue of writes
+        job = queue.get(work.job.id)
+        seen.append((job.done, job.of, job.stage))
+        for done in range(4, 11):
+            work.progress(done, 10, "kernel.done")
+
+    job = queue.add("a")
+    Worker(queue, [Kind("a", run)]).run_pending()
+    assert seen == [(3, 10, "kernel.done")]
+    assert (queue.get(job.id).done, queue.get(job.id).of) == (10, 10)
+
+
+def test_a_result_that_is_no_json_is_a_failure(queue: Queue) -> None:
+    job = queue.add("a", attempts=1)
+    Worker(queue, [Kind("a", lambda work: {"x": object()})]).run_pending()
+    assert queue.get(job.id).state == "failed"
+
+
+def test_a_job_ends_even_where_what_shows_it_refuses(queue: Queue) -> None:
+    class Refusing:
+        def changed(self, connection: Connection, job: Job, titles: Mapping[Language, str]) -> None:
+            if job.ended:
+                raise ValueError("no")
+
+    queue.observer = Refusing()
+    jobs = [queue.add("a", attempts=1, shown=True), queue.add("a", attempts=1)]
+    Worker(queue, [Kind("a", lambda work: None)]).run_pending()
+    assert [queue.get(job.id).state for job in jobs] == ["failed", "done"]

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from xinglin.jobs import repository
@@ -111,19 +112,29 @@ class Endings:
         else:
             reason, again = ("jobs.unexpected", {"kind": type(error).__name__}), True
             self._log.error("unexpected", job=job.id, kind=type(error).__name__)
+        cancelled = isinstance(error, Cancelled)
         try:
-            self._surely(
-                lambda connection: self.fail(
-                    connection, job, reason, again, cancelled=isinstance(error, Cancelled)
-                )
-            )
+            self._surely(lambda connection: self.fail(connection, job, reason, again, cancelled=cancelled))
         except LeaseLost:
             self._log.warning("lease_lost", job=job.id)
-        except Exception as failure:  # what shows it refuses: the lease is given up, the next worker tries
+        except Exception as failure:  # what shows it refuses: better ended and shown wrongly than never ended
             self._log.error("unexpected", job=job.id, kind=type(failure).__name__)
+            with suppress(LeaseLost):
+                self._surely(
+                    lambda connection: self.fail(
+                        connection, job, reason, again, cancelled=cancelled, tell=False
+                    )
+                )
 
     def fail(
-        self, connection: Connection, job: Job, reason: Reason | None, again: bool, *, cancelled: bool = False
+        self,
+        connection: Connection,
+        job: Job,
+        reason: Reason | None,
+        again: bool,
+        *,
+        cancelled: bool = False,
+        tell: bool = True,
     ) -> None:
         """End a claimed job that did not succeed, or queue it again; inside a unit. Raises LeaseLost."""
         now = now_us()
@@ -143,7 +154,8 @@ class Endings:
         if reason is not None and ended.state != "cancelled":
             level = "error" if ended.state == "failed" else "warning"
             repository.log(connection, job, now, level, *reason)  # type: ignore[arg-type]
-        self._queue.tell(connection, ended)
+        if tell:
+            self._queue.tell(connection, ended)
 
     def lost(self, connection: Connection, job: Job) -> None:
         """End or queue again a job whose worker's lease is over; inside a unit. Raises LeaseLost where it is not."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TICK_S: Final = 1.0
 PRUNE_S: Final = 3600.0
 PRUNE_TOGETHER: Final = 1000
-RECONCILE_S: Final = 15.0
+RECONCILE_S: Final = 5.0
 
 
 def place() -> str:
@@ -98,6 +98,7 @@ class Keeper:
             self._renew()
         self._take_up_orphans()
         self._worker.queue.timetable.tick()
+        self._worker.give_back_waiting()
         self._reconcile()
         self._prune()
 

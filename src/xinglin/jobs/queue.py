@@ -7,6 +7,7 @@ it (a FHIR Task) in the very same one.
 from __future__ import annotations
 
 import builtins
+import contextvars
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -18,6 +19,7 @@ from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, Database
 from xinglin.kernel.ids import new_id
 from xinglin.kernel.language import Language
+from xinglin.kernel.log import REQUEST
 
 LOG_LINES: Final = 1000
 
@@ -70,9 +72,11 @@ class Queue:
         shown : bool
             Whether people see it: as a FHIR Task of the same id, where the record is.
         """
+        # In the caller's context: the writer's thread knows nothing of the request that asked.
+        enqueue = contextvars.copy_context().run
         return self.database.write(
-            lambda connection: self.enqueue(
-                connection, kind, arguments, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
+            lambda connection: enqueue(
+                self.enqueue, connection, kind, arguments, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
                 run_at_us=run_at_us, attempts=attempts, unique=unique, shown=shown,
             )
         )  # fmt: skip
@@ -102,6 +106,8 @@ class Queue:
             there = repository.holder(connection, tenant, kind, unique)
             if there is not None:  # else it ended between the two statements
                 return there
+        if request := REQUEST.get():
+            repository.log(connection, job, now, "info", "jobs.requested", {"request": request})
         self.tell(connection, job)
         return job
 

@@ -167,13 +167,14 @@ def waiting(connection: Connection, now_us: int) -> tuple[int, int | None]:
     return int(row[0]), row[1]
 
 
-def next_due_us(connection: Connection) -> int | None:
-    """When the next queued job may run; None where none is queued."""
+def next_due_us(connection: Connection, after_us: int) -> int | None:
+    """When the next queued job comes due after ``after_us``; None where none does."""
     found: list[int] = []
     below: int | None = None
     while (priority := _priority(connection, below)) is not None:
         row = connection.execute(
-            "SELECT min(run_at_us) FROM job WHERE state = 0 AND priority = ?", (priority,)
+            "SELECT min(run_at_us) FROM job WHERE state = 0 AND priority = ? AND run_at_us > ?",
+            (priority, after_us),
         ).fetchone()
         if row is not None and row[0] is not None:
             found.append(row[0])
@@ -181,13 +182,14 @@ def next_due_us(connection: Connection) -> int | None:
     return min(found, default=None)
 
 
-def any_due(connection: Connection, now_us: int) -> bool:
-    """Whether any queued job may run."""
+def any_due(connection: Connection, kinds: Sequence[str], now_us: int) -> bool:
+    """Whether any queued job of these kinds may run."""
     below: int | None = None
-    while (priority := _priority(connection, below)) is not None:
+    while kinds and (priority := _priority(connection, below)) is not None:
         row = connection.execute(
-            "SELECT 1 FROM job WHERE state = 0 AND priority = ? AND run_at_us <= ? LIMIT 1",
-            (priority, now_us),
+            "SELECT 1 FROM job WHERE state = 0 AND priority = ? AND run_at_us <= ?"
+            f" AND kind IN ({','.join('?' * len(kinds))}) LIMIT 1",
+            (priority, now_us, *kinds),
         ).fetchone()
         if row is not None:
             return True

@@ -24,7 +24,7 @@ from xinglin.jobs.queue import Observer, Queue
 from xinglin.jobs.repository import Candidate
 from xinglin.jobs.work import Work
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.database import Connection
+from xinglin.kernel.database import Connection, Pulse
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
 from xinglin.kernel.log import bind, logger, unbind
@@ -36,6 +36,7 @@ IDLE_S: Final = 0.2
 NEWS_S: Final = 0.5
 """How long to wait for somebody's commit before looking whether there is still work to wait for."""
 AWAY_S: Final = 1.0
+WAITED_S: Final = 2.0
 RETENTION_S: Final = 14 * 86400
 
 
@@ -81,9 +82,9 @@ class Worker:
         self._cost_s: dict[str, float] = {}
         self._hand: deque[Job] = deque()
         self._running: dict[int, Work] = {}
+        self._moved_s = 0.0
         self._changed = threading.Condition()
         self._stopped = threading.Event()
-        self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._log = logger("jobs")
 
@@ -123,54 +124,82 @@ class Worker:
             self._changed.wait_for(lambda: not self._running, grace_s / 2)
             left, waiting = list(self._running.values()), list(self._hand)
             self._hand.clear()
-        self._ended.set()
         for work in left:
             work.interrupt(LeaseLost)
             with suppress(XinglinError):
                 self.endings.put_back(work.job)
-        self._give_back(waiting)
+        with suppress(XinglinError):
+            self._give_back(waiting)
         self.endings.close()
         self.keeper.close()
         for thread in self._threads:
             thread.join(timeout=0.1 if left else None)
 
     def _give_back(self, jobs: list[Job]) -> None:
+        """Queue again what was claimed and never begun."""
+        for job in jobs:
+            if job.shown:
+                self.endings.put_back(job)
         for fence in {job.fence for job in jobs}:
-            these = [job for job in jobs if job.fence == fence]
-            with suppress(XinglinError):
+            these = [job for job in jobs if job.fence == fence and not job.shown]
+            if these:
                 self.queue.database.write(
                     lambda connection, these=these: repository.give_back_many(connection, self.token, these)  # type: ignore[misc]
                 )
 
+    def give_back_waiting(self) -> None:
+        """Queue again what has waited in hand for longer than it should, behind jobs that take longer than was thought."""
+        with self._changed:
+            if not self._hand or time.monotonic() - self._moved_s < WAITED_S:
+                return
+            waiting = list(self._hand)
+            self._hand.clear()
+            for job in waiting:
+                self._cost_s.pop(job.kind, None)
+        self._give_back(waiting)
+
     # Claiming
 
     def _claim_jobs(self) -> None:
-        pulse = self.queue.database.pulse()
+        pulse: Pulse | None = None
         while not self._stopped.is_set():
             with self._changed:
                 if not self._hungry():
                     self._changed.wait(IDLE_S)
                     continue
             try:
-                jobs = self.claim() if self._due() else []
+                if pulse is None:
+                    pulse = self.queue.database.pulse()
+                if not (self._due() and self.claim()):
+                    pulse.wait(self._pause_s())
             except XinglinError as error:
                 self._log.warning("claim", reason=error.key)
                 self._stopped.wait(AWAY_S)
-                continue
-            if not jobs:
-                pulse.wait(self._pause_s())
+            except Exception as error:  # what shows a job refuses: the others must go on
+                self._log.error("unexpected", kind=type(error).__name__)
+                self._stopped.wait(AWAY_S)
 
     def _pause_s(self) -> float:
-        with suppress(XinglinError), self.queue.database.read(snapshot=False) as connection:
-            due = repository.next_due_us(connection)
-            if due is not None:
-                return min(NEWS_S, max(IDLE_S / 4, (due - now_us()) / 1e6))
-        return NEWS_S
+        now = now_us()
+        with self.queue.database.read(snapshot=False) as connection:
+            due = repository.next_due_us(connection, now)
+        return NEWS_S if due is None else min(NEWS_S, max(0.001, (due - now) / 1e6))
 
     def _due(self) -> bool:
         """Whether a claim would find anything: a look costs no write."""
+        kinds, _, _ = self._room()
         with self.queue.database.read(snapshot=False) as connection:
-            return repository.any_due(connection, now_us())
+            return repository.any_due(connection, kinds, now_us())
+
+    def _room(self) -> tuple[list[str], dict[str, int], int]:
+        """Kinds of which another job may be begun, how many of those that are limited, and how many jobs there are."""
+        with self._changed:
+            busy = Counter(job.kind for job in self._hand)
+            busy.update(work.job.kind for work in self._running.values())
+        room = {
+            kind.name: kind.concurrency - busy[kind.name] for kind in self.kinds.values() if kind.concurrency
+        }
+        return [name for name in self.kinds if room.get(name, 1) > 0], room, busy.total()
 
     def _hungry(self) -> bool:
         if self._stopped.is_set():
@@ -180,21 +209,14 @@ class Worker:
 
     def claim(self) -> list[Job]:
         """Take the next due jobs in hand, as many as are good to have there. Raises Unavailable."""
-        if not self.kinds:
+        kinds, room, busy = self._room()
+        if not kinds:
             return []
         self._fence += 1
         fence = self._fence
         with self._changed:
             ahead = sum(self._cost_s.get(job.kind, AHEAD_S) for job in self._hand)
-            busy = Counter(job.kind for job in self._hand)
-            busy.update(work.job.kind for work in self._running.values())
-        room = {
-            kind.name: kind.concurrency - busy[kind.name] for kind in self.kinds.values() if kind.concurrency
-        }
-        kinds = [name for name in self.kinds if room.get(name, 1) > 0]
-        if not kinds:
-            return []
-        idle = max(1, self.threads - busy.total())
+        idle = max(1, self.threads - busy)
         budget = AHEAD_S * self.threads - ahead
         quickest = min((self._cost_s.get(name, AHEAD_S) for name in kinds), default=AHEAD_S)
         limit = max(idle, min(CLAIM_MOST, int(budget / max(quickest, 1e-6))))
@@ -215,6 +237,7 @@ class Worker:
         jobs = self.queue.database.write(unit)
         with self._changed:
             self._hand.extend(jobs)
+            self._moved_s = time.monotonic()
             self._changed.notify_all()
         return jobs
 
@@ -260,6 +283,7 @@ class Worker:
                 if self._stopped.is_set():
                     return  # what is in hand is given back
                 job = self._hand.popleft()
+                self._moved_s = time.monotonic()
                 work = self._running[job.seq] = Work(self.queue, job)
                 if len(self._hand) < self.threads:
                     self._changed.notify_all()

@@ -44,8 +44,11 @@ def work(
             ready()
             stop.wait()
         finally:
-            consumers.close()
+            # Both at once: neither waits for the other's grace to end.
+            closing = threading.Thread(target=consumers.close, name="consumers closing", daemon=True)
+            closing.start()
             worker.stop(grace_s)
+            closing.join(grace_s)
             archiver.close()
             logger("worker").info("stopped", worker=worker.token)
     finally:
