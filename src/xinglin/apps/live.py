@@ -78,7 +78,7 @@ def run(work: Work, site: Site, *, most: int | None = None) -> dict[str, Any]:
             first, written = [], written + len(batch)
             unit = site.records.unit(actor, partial(_write, batch))
             work.save({"state": msgspec.to_builtins(hospital.state), "written": written}, unit)
-        work.progress(written)
+        work.progress(written, stage="apps.demo-live-working")
         time.sleep(min(_LOOK_S, max(0.02, (hospital.next_us() - now_us()) / 1e6)))
     return {"written": written}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -168,29 +169,25 @@ def test_nobody_is_given_what_they_are_allergic_to() -> None:
     assert checked > 30
 
 
-def test_a_few_results_carry_a_unit_that_cannot_be_right(versions: dict[str, list[Json]]) -> None:
-    impossible = {
-        "glucose": (40, None),
-        "creatinine": (None, 5),
-        "hb": (None, 30),
-        "chol": (60, None),
-        "urea": (None, None),
-    }
+def test_a_few_results_carry_a_unit_that_cannot_be_right_and_the_rule_finds_each(week: list[Due]) -> None:
+    from xinglin.quality.units import examine
+
     by_loinc = {TESTS[key].loinc: key for key in MISLABELLED}
-    wrong = total = 0
-    for found in versions.values():
-        resource = found[-1]
-        key = resource["resourceType"] == "Observation" and by_loinc.get(
-            resource["code"].get("coding", [{}])[0].get("code")
-        )
-        if not key:
+    found: list[tuple[str, str]] = []
+    total = 0
+    for kind, _, body in week:
+        resource = msgspec.json.decode(body) if kind == "Observation" else {"code": {}}
+        loinc = resource["code"].get("coding", [{}])[0].get("code")
+        quantity = resource.get("valueQuantity")
+        if quantity is None:
             continue
-        total += 1
-        low, high = impossible[key][1], impossible[key][0]
-        value = resource["valueQuantity"]["value"]
-        assert resource["valueQuantity"]["code"] == TESTS[key].unit
-        wrong += (low is not None and value < low) or (high is not None and value > high)
-    assert 0 < wrong < total / 20
+        total += loinc in by_loinc
+        assert quantity["code"] == TESTS[next(k for k, t in TESTS.items() if t.loinc == loinc)].unit
+        wrong = examine(loinc, Decimal(str(quantity["value"])), quantity["code"])
+        if wrong is not None:
+            found.append((by_loinc[loinc], wrong.kind))
+    assert 2 <= len(found) < total / 12
+    assert {kind for _, kind in found} == {"wrong-unit"}
 
 
 def test_a_hospital_goes_on_after_a_rest_with_the_same_stories() -> None:

@@ -77,10 +77,10 @@ class Installation:
         )
         return done.stdout
 
-    def serve(self, port: int = 0, more: tuple[str, ...] = ()) -> str:
+    def serve(self, port: int = 0, more: tuple[str, ...] = (), command: str = "serve") -> str:
         """Start the server and give its address once it answers."""
         process = subprocess.Popen(
-            [str(XINGLIN), "serve", "--port", str(port), *more],
+            [str(XINGLIN), command, "--port", str(port), *more],
             env=self.environment(),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,

@@ -59,6 +59,16 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     installation.stop()
 
 
+@pytest.fixture(scope="session")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A small demonstration hospital at work."""
+    pages()
+    installation = Installation(tmp_path_factory.mktemp("working"))
+    installation.serve(more=("--patients", "12", "--live", "--speed", "1200"), command="demo")
+    yield installation
+    installation.stop()
+
+
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Open]:
     """``visit(url, language, size, scheme)`` opens a page. Afterwards: nothing came from elsewhere, nothing broke."""

@@ -19,8 +19,8 @@ from xinglin.apps.demo.hospital import Staff
 from xinglin.apps.demo.stories import Step, story
 
 SPEED: Final = 60.0
-VISITS_AN_HOUR: Final = 0.012
-"""Arrivals an hour for each patient of the hospital: 200 patients make about 2.4."""
+VISITS_AN_HOUR: Final = 0.02
+"""Arrivals an hour for each patient of the hospital: 200 patients make about 4."""
 MOST_A_SECOND: Final = 2.0
 """Arrivals a second on the wall, however large and fast the hospital: each brings ten to three hundred writes."""
 _SOON_S: Final = (0.0, 60.0, 150.0, 300.0)
@@ -130,11 +130,6 @@ class Hospital:
             self._advance(number, steps)
         self.state.open = list(self._cases.values())
         return written
-
-    @property
-    def inside(self) -> int:
-        """How many people's stories are under way."""
-        return len(self._cases)
 
     def _arrive(self) -> None:
         """The next person comes, and the one after is thought of."""
