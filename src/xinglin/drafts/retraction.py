@@ -132,38 +132,61 @@ def _roots(records: Records, entry: Entry) -> Iterator[tuple[Ref, int]]:
 
 
 def _touched(records: Records, actor: Actor, root: Ref, before: int) -> Iterator[Touched]:
-    """Results that rest on what ``root`` no longer is, nearest first, each once."""
+    """Results that rest on what ``root`` no longer is, nearest first, each once.
+
+    What is closed already is passed by, and what rests on it: its own closing came by in the feed, or will.
+    """
     now = current(records, actor, root)
     at = now[0] if now else root
     seen = {root}
     queue: deque[tuple[Ref, Cause]] = deque()
-
-    def meet(target: Ref, cause: Cause) -> Iterator[Touched]:
-        if target.bare in seen:
-            return
-        if len(seen) > MOST:
-            logger("drafts").error("retraction_bound", type=root.type, id=root.id, most=MOST)
-            return
-        seen.add(target.bare)
-        owner = _owner(about(records, actor, target))
-        yield Touched(target.bare, cause, owner)
-        queue.append((target.bare, cause))
-
     for _, body in citing(records, actor, root):
         if not any(entity.bare == root for entity, _ in _bases(body)):
             continue
         for target in targets_in(body):
-            if target.bare == root:
+            met = None if target.bare in seen else _met(records, actor, target, body)
+            if met is None:
                 continue
-            change = _change(records, actor, root, body, target, now, before)
+            change = _change(records, actor, root, met, now, before)
             if change:
-                yield from meet(target, Cause(at, change))
-    while queue:
+                seen.add(target.bare)
+                queue.append((target.bare, Cause(at, change)))
+                yield Touched(target.bare, Cause(at, change), met.owner)
+    while queue and len(seen) < MOST:
         one, cause = queue.popleft()
         for _, body in citing(records, actor, one):
-            if any(entity.bare == one for entity, _ in _bases(body)):
-                for target in targets_in(body):
-                    yield from meet(target, cause)
+            if not any(entity.bare == one for entity, _ in _bases(body)):
+                continue
+            for target in targets_in(body):
+                met = None if target.bare in seen else _met(records, actor, target, body)
+                if met is not None:
+                    seen.add(target.bare)
+                    queue.append((target.bare, cause))
+                    yield Touched(target.bare, cause, met.owner)
+    if queue:
+        logger("drafts").error("retraction_bound", type=root.type, id=root.id, most=MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A result on the way: the Provenances that tell what it rests on, and who stands for it."""
+
+    target: Ref
+    provenances: tuple[Resource, ...]
+    owner: Resource | None
+
+
+def _met(records: Records, actor: Actor, target: Ref, cited_by: Resource) -> _Met | None:
+    """A result as it is now; None where it is closed or gone."""
+    there = current(records, actor, target)
+    if there is None:
+        return None
+    if is_open(there[1]):  # nobody has decided on it: it rests on what its proposal says
+        return _Met(target, (cited_by,), None)
+    if tag_of(there[1], STATE) in ("superseded", "rejected", "withdrawn"):
+        return None
+    provenances = tuple(body for _, body in about(records, actor, target))
+    return _Met(target, (cited_by, *provenances), _owner(provenances))
 
 
 def _bases(body: Resource) -> Iterator[tuple[Ref, tuple[str, ...]]]:
@@ -185,19 +208,18 @@ def _change(
     records: Records,
     actor: Actor,
     root: Ref,
-    cited_by: Resource,
-    target: Ref,
+    met: _Met,
     now: tuple[Ref, Resource] | None,
     before: int,
 ) -> Change:
-    """What became of ``root`` since the version that ``target`` rests on.
+    """What became of ``root`` since the version that a result rests on.
 
     Of several versions that Provenances of the target name, the latest counts: an accepted correction has written its
     own, a confirmed result was looked at again.
     """
     cited = 0
     used: tuple[str, ...] = ()
-    for body in (cited_by, *(found for _, found in about(records, actor, target))):
+    for body in met.provenances:
         for entity, elements in _bases(body):
             if entity.bare == root:
                 cited, used = max(cited, entity.version or before), elements or used
@@ -209,11 +231,11 @@ def _change(
     return difference(version(records, actor, Ref(root.type, root.id, cited)), now[1] if now else None, used)
 
 
-def _owner(provenances: Sequence[tuple[Ref, Resource]]) -> Resource | None:
+def _owner(provenances: Sequence[Resource]) -> Resource | None:
     """Who stands for a result: the person of its latest decision."""
     decisions = [
         (str(body.get("recorded", "")), person)
-        for _, body in provenances
+        for body in provenances
         if activity_of(body) in ("accept", "amend", "confirm") and (person := person_in(body))
     ]
     return max(decisions, key=lambda one: one[0])[1] if decisions else None
