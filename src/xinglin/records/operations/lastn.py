@@ -35,7 +35,7 @@ class _Coding(msgspec.Struct):
     code: str = ""
 
 
-class _Code(msgspec.Struct):
+class _Code(msgspec.Struct, frozen=True):
     coding: list[_Coding] = []
     text: str = ""
 
