@@ -1,7 +1,7 @@
 """Half an hour of everything at once, with kills: two servers and two workers on one PostgreSQL.
 
     ./run bench soak                            # 30 minutes
-    XINGLIN_SOAK_MINUTES=2 ./run bench soak     # a short look
+    XINGLIN_TEST_SOAK_MINUTES=2 ./run bench soak     # a short look
 
 Writers, searchers, a follower of the feed, a subscriber and an exporter work without a pause, while every few seconds a
 server or a worker, and now and then PostgreSQL itself, is killed with signal 9 and started again. Afterwards every
@@ -31,7 +31,7 @@ SETTLE_S = 120.0
 
 
 def main() -> int:
-    minutes = float(os.environ.get("XINGLIN_SOAK_MINUTES", "30"))
+    minutes = float(os.environ.get("XINGLIN_TEST_SOAK_MINUTES", "30"))
     house = House(servers=2, workers=2)
     stop = threading.Event()
     try:

@@ -71,10 +71,10 @@ class House:
     def _start(self, name: str) -> None:
         kind, number = name.split()
         words = [sys.executable, "-m", "xinglin.apps.cli.main", kind, "--database", self.url]
-        words += ["--data", str(self.folder / "data")]
+        words += ["--data", str(self.folder / "data"), "--set", "subscription_loopback=true"]
         if kind == "server":
             words[3] = "serve"
-            words += ["--port", str(self.ports[int(number)]), "--set", "worker=off"]
+            words += ["--port", str(self.ports[int(number)]), "--set", "worker=false"]
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 words, stdout=log, stderr=log, env={**os.environ, "XINGLIN_LANGUAGE": "en"}

@@ -62,6 +62,7 @@ class Writer(Person):
         self._versions: set[tuple[str, int]] = set()
         self._alarms: set[tuple[str, int]] = set()
         self._created: dict[str, str] = {}  # identifier → id
+        self._put_before: list[str] = []
 
     def run(self) -> None:
         patient = {
@@ -76,10 +77,11 @@ class Writer(Person):
             turn = self.rng.random()
             if turn < 0.15:
                 self._create(f"c{self.number}-{count}", count)
-            elif turn < 0.5 and self._counts:
-                self._put(self.rng.choice(list(self._counts)), count)
+            elif turn < 0.5 and self._put_before:
+                self._put(self.rng.choice(self._put_before), count)
             else:
-                self._put(f"o{self.number}-{count}", count)
+                self._put_before.append(f"o{self.number}-{count}")
+                self._put(self._put_before[-1], count)
 
     def _body(self, count: int, **more: Any) -> dict[str, Any]:
         alarm = count % 10 == 0
