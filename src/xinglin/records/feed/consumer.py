@@ -31,6 +31,8 @@ class Consumer:
         Where it begins when its name is first seen: at the beginning of the record, or with what comes from now on.
     attempts, backoff_s
         A failed change is tried that often, after ``backoff_s`` and four times as long each time, then parked.
+    gather_s
+        Least time between two rounds: more of it makes fewer and larger lists under load, and costs the first nothing.
     beside
         Runs in a thread of its own for as long as this process leads the consumer; ends when the event is set.
     """
@@ -44,6 +46,7 @@ class Consumer:
     start: Literal["beginning", "now"] = "now"
     attempts: int = 5
     backoff_s: float = 0.5
+    gather_s: float = 0.005
     beside: Callable[[threading.Event], None] | None = None
 
     @property

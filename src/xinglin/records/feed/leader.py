@@ -90,8 +90,11 @@ class Leader:
         try:
             self._load()
             while not self.stop.is_set():
+                began = time.monotonic()
                 if not self.round():
                     self._wait()
+                else:  # what is committed meanwhile is read together: under load a round costs as much for many as for one
+                    self.stop.wait(max(0.0, began + self.consumer.gather_s - time.monotonic()))
             self._save(_Step(), force=True)
         except Fenced:
             logger("feed").warning("lost", consumer=self.consumer.name)

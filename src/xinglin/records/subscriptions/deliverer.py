@@ -35,6 +35,8 @@ AT_ONCE: Final = 50
 KEEP_S: Final = 0.25
 """After so long what was taken is struck off the queue: after a crash no more than that is sent again."""
 LOOK_S: Final = 1.0
+GATHER_S: Final = 0.01
+"""Commits are many, and most of them queue nothing: they are looked at together."""
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 3600.0
 ERROR_AFTER: Final = 3
@@ -69,6 +71,7 @@ class Deliverer:
             except XinglinError as error:
                 logger("subscriptions").warning("waiting", kind=type(error).__name__)
             pulse.wait(wait, stop)
+            stop.wait(GATHER_S)
         for thread, _ in list(self._threads.values()):
             thread.join(self._settings.subscription_timeout_s)
 

@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 
 NAME: Final = "subscriptions"
 BATCH: Final = 500
+GATHER_S: Final = 0.04
+"""Each round that matches is a transaction, which takes its turn with the writers' own: at most 25 of them a second."""
 
 
 def consumer(site: Site) -> Consumer:
     """The consumer that keeps the record's Subscriptions up; strictly in order, so that each subscriber is told in order."""
     engine = Engine(site.records)
-    return Consumer(NAME, engine.handle, batch=BATCH, lanes=1, start="beginning", beside=engine.deliver)
+    return Consumer(
+        NAME, engine.handle, batch=BATCH, lanes=1, start="beginning", gather_s=GATHER_S, beside=engine.deliver
+    )
 
 
 class Engine:
