@@ -117,6 +117,7 @@ def test_the_chart_shows_the_drafts_of_its_patient(inbox: Installation, visit: A
         ward = Ward(records)
         lab(ward, "k", "450", "mmol/L", "2823-3", ("钾", "Potassium"), "p")
         look(records, DOCTOR, "k")
+        ward.put({"resourceType": "Patient", "id": "r", "name": [{"text": "欧阳娜"}]})
     finally:
         records.close()
     page = visit(f"{inbox.address}/patients/p", "zh", PHONE, "dark")
@@ -126,6 +127,7 @@ def test_the_chart_shows_the_drafts_of_its_patient(inbox: Installation, visit: A
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     draft.get_by_role("button", name="采纳").click()
     page.get_by_text("已采纳：数值不合理的结果").wait_for()
-    page.goto(f"{inbox.address}/patients/q")
-    page.get_by_role("heading", name="单丽华").wait_for()
+    page.goto(f"{inbox.address}/patients/r")
+    page.get_by_role("heading", name="欧阳娜").wait_for()
+    page.wait_for_load_state("networkidle")
     assert page.get_by_role("heading", name="草稿").count() == 0

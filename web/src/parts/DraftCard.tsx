@@ -14,15 +14,16 @@ import { ObservationText } from "./Value";
 type Said = (text: string) => void;
 
 /** One machine proposal beside what it would replace, with its reason, and the clinician's three answers. */
-export function DraftCard({ draft, named, said }: { draft: Draft; named: boolean; said: Said }): ReactNode {
+export function DraftCard({ draft, named, level, said }: { draft: Draft; named: boolean; level: 2 | 3; said: Said }): ReactNode {
   const { language, t } = useLanguage();
   const heading = useId();
+  const Heading = level === 2 ? "h2" : "h3";
   const patient = draft.patient?.id ?? "-";
   const kind = t(draft.corrects ? "drafts.correction" : draft.changed ? "drafts.result" : "drafts.proposal");
   return (
     <article className={styles.card} data-changed={draft.changed} aria-labelledby={heading}>
       <div className={styles.head}>
-        <h3 id={heading} dir="auto">{draft.title}</h3>
+        <Heading id={heading} className={styles.title} dir="auto">{draft.title}</Heading>
         <Tag kind={draft.changed ? "warn" : "draft"}>{draft.changed ? t("drafts.changed") : kind}</Tag>
         {named && draft.patient && (
           <Link to="/patients/$patientId" params={{ patientId: draft.patient.id }}><bdi>{draft.patient.name || t("unknown.name")}</bdi></Link>
@@ -100,10 +101,11 @@ function Value({ of }: { of: Resource }): ReactNode {
 function Actions({ draft, said }: { draft: Draft; said: Said }): ReactNode {
   const { t } = useLanguage();
   const [open, setOpen] = useState<"amend" | "reject">();
-  const decide = useDecide(draft);
-  const send = (decision: Decision): void => {
-    decide.mutate(decision, { onSuccess: () => said(t(`drafts.done.${draft.changed && decision.what === "accept" ? "confirm" : decision.what}`, { what: draft.title })) });
-  };
+  const decide = useDecide(draft, (decision) => {
+    const what = !draft.changed ? decision.what : decision.what === "accept" ? "confirm" : "withdraw";
+    said(t(`drafts.done.${what}`, { what: draft.title }));
+  });
+  const send = (decision: Decision): void => decide.mutate(decision);
   const fields = draft.changed ? [] : editable(draft);
   const close = (): void => setOpen(undefined);
   return (

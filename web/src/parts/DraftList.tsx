@@ -9,7 +9,7 @@ import { Tag } from "./Tags";
 type Drafts = ReturnType<typeof useDrafts>;
 
 /** Drafts one below the other; what was decided is said, since the draft itself goes away. */
-export function DraftList({ query, named, empty, said }: { query: Drafts; named: boolean; empty: string; said: (text: string) => void }): ReactNode {
+export function DraftList({ query, named, level = 3, empty, said }: { query: Drafts; named: boolean; level?: 2 | 3; empty: string; said: (text: string) => void }): ReactNode {
   const { t } = useLanguage();
   const drafts = query.data?.pages.flatMap((page) => page.drafts) ?? [];
   if (query.isPending) return <Loading lines={4} />;
@@ -19,7 +19,7 @@ export function DraftList({ query, named, empty, said }: { query: Drafts; named:
       {drafts.length > 0 ? (
         <ul className="rows">
           {drafts.map((draft) => (
-            <li key={`${draft.reference}/${draft.version}`}><DraftCard draft={draft} named={named} said={said} /></li>
+            <li key={`${draft.reference}/${draft.version}`}><DraftCard draft={draft} named={named} level={level} said={said} /></li>
           ))}
         </ul>
       ) : (

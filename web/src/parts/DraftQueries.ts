@@ -75,11 +75,13 @@ export function parametersOf(decision: Decision, version: number): string {
   return JSON.stringify({ resourceType: "Parameters", parameter });
 }
 
-export function useDecide(draft: Draft) {
+/** `done` is told even where the draft has gone from the page by then. */
+export function useDecide(draft: Draft, done: (decision: Decision) => void) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (decision: Decision) =>
       requestText(`${draft.type}/${encodeURIComponent(draft.id)}/$${decision.what}`, undefined, parametersOf(decision, draft.version)),
+    onSuccess: (_answer, decision) => done(decision),
     // Whatever came of it, the record is what counts: a refusal means that it is not as it was shown. What was decided is in
     // the chart too.
     onSettled: () => client.invalidateQueries({ predicate: (query) => query.queryKey[1] !== "reasons" }),

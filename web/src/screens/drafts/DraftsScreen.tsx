@@ -27,7 +27,7 @@ export function DraftsScreen(): ReactNode {
       )}
       <Panel whole title={t("drafts.title")}>
         <p className="quiet small" style={{ marginTop: 0 }}>{t("drafts.explain")}</p>
-        <DraftList query={open} named empty={t("drafts.none")} said={setTold} />
+        <DraftList query={open} named level={2} empty={t("drafts.none")} said={setTold} />
       </Panel>
     </>
   );
