@@ -164,7 +164,11 @@ COMMANDS: dict[str, Command] = {
                 Option("since", "DATE"),
                 Option("limit", "NUMBER"),
             ),
-            examples=("xinglin drafts", "xinglin drafts accept Task/ID", "xinglin drafts rests-on Observation/ID"),
+            examples=(
+                "xinglin drafts",
+                "xinglin drafts accept Task/ID",
+                "xinglin drafts rests-on Observation/ID",
+            ),
         ),
         Command(
             "doctor",
@@ -199,6 +203,18 @@ COMMANDS: dict[str, Command] = {
                 "xinglin restore /mnt/backups --database new.db",
                 "xinglin restore /mnt/backups --database new.db --to 2026-05-01T08:30:00+08:00",
             ),
+        ),
+        Command(
+            "reindex",
+            "reindexing",
+            options=(
+                Option("type", "TYPE", many=True),
+                Option("parameter", "CODE"),
+                Option("all"),
+                Option("verify-only"),
+                Option("status"),
+            ),
+            examples=("xinglin reindex --status", "xinglin reindex --type Observation --verify-only"),
         ),
         Command("config", "configuring", argument="[show]", examples=("xinglin config show",)),
     )
@@ -308,7 +324,9 @@ def _check_arguments(command: Command, arguments: list[str], options: dict[str, 
         )
     if command.argument == "[show]" and arguments and arguments[0] != "show":
         raise UsageError("apps.cli-config-show", word=arguments[0])
-    most = {"": 0, "PATH…": None, "QUERY": 1, "[show]": 1, "[FOLDER]": 1, "FOLDER": 1, "[WHAT] [ID]": 2}[command.argument]
+    most = {"": 0, "PATH…": None, "QUERY": 1, "[show]": 1, "[FOLDER]": 1, "FOLDER": 1, "[WHAT] [ID]": 2}[
+        command.argument
+    ]
     if most is not None and len(arguments) > most:
         key = "apps.cli-quote" if command.argument == "QUERY" else "apps.cli-too-many"
         raise UsageError(key, word=arguments[most], command=command.name)

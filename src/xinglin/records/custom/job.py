@@ -142,4 +142,5 @@ def _tell(work: Work, report: dict[str, Any]) -> None:
     for name, proof in report["proofs"].items():
         kind, _, code = name.partition(".")
         shown = {key: proof[key] for key in ("checked", "resources", "different", "with_rows", "rows")}
-        work.say("info", "records.reindex-proven", type=kind, code=code or "*", **shown)
+        key = "records.reindex-proven" if code else "records.reindex-compared"
+        work.say("info", key, type=kind, code=code, **shown)
