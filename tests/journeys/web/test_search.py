@@ -134,3 +134,15 @@ def test_the_list_fits_a_phone(hospital: Installation, visit: Open, language: st
     page = visit(hospital.address, language, PHONE)
     page.locator('a[href^="/patients/"]').first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_more_patients_than_the_first_are_a_press_away(visit: Open, hospital: Installation) -> None:
+    page = visit(hospital.address)
+    rows = page.locator("ul a[href^='/patients/']")
+    rows.nth(19).wait_for()
+    assert rows.count() == 20
+    page.get_by_role("button", name="Show more patients").click()
+    rows.nth(60).wait_for()
+    page.get_by_role("searchbox").fill("0010023")  # one patient: nothing more to show
+    assert names(page) == ["张伟"]
+    assert page.get_by_role("button", name="Show more patients").count() == 0

@@ -6,7 +6,8 @@ const AGAIN_MS = 5000;
 export type Line = "opening" | "open" | "lost";
 
 /** Listens to server-sent events at `path` (undefined: to none) for as long as the component is shown. The browser takes the line
- * up again by itself; where it gives up, because the server refused or was gone for long, this does. */
+ * up again by itself; where it gives up, because the server refused or was gone for long, this does. A page that nobody looks at lets
+ * its line go: a browser opens no more than six to a server, and six charts in six tabs would leave none to ask with. */
 export function useEvents(path: string | undefined, names: readonly string[], onEvent: (data: unknown, name: string) => void): Line {
   const [line, setLine] = useState<Line>("opening");
   const latest = useRef(onEvent);
@@ -35,10 +36,22 @@ export function useEvents(path: string | undefined, names: readonly string[], on
       };
       for (const name of joined.split(" ")) source.addEventListener(name, hear as EventListener);
     };
-    open();
-    return () => {
+    const close = (): void => {
       source?.close();
+      source = undefined;
       window.clearTimeout(timer);
+    };
+    const look = (): void => {
+      if (document.visibilityState === "hidden") {
+        close();
+        setLine("opening");
+      } else if (!source) open();
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      close();
     };
   }, [path, joined]);
   return line;

@@ -47,11 +47,12 @@ export function useRefresh(patient: string, on: boolean): { line: Line; refreshe
     window.clearTimeout(timer.current);
     timer.current = window.setTimeout(() => void refresh(), Math.min(PAUSE_MS, Math.max(0, since.current + LATEST_MS - Date.now())));
   });
-  // After a break in the line, what happened meanwhile is fetched: the browser asks from where it was, unless the page slept too long.
-  const before = useRef<Line>(line);
+  // What happened while the line was broken, or the page hidden, is not told again: it is fetched.
+  const opened = useRef(false);
   useEffect(() => {
-    if (before.current === "lost" && line === "open") void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "pages" || queryKey[0] === "read" });
-    before.current = line;
+    if (line !== "open") return;
+    if (opened.current) void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "pages" || queryKey[0] === "read" });
+    opened.current = true;
   }, [line, client]);
   return { line, refreshed };
 }

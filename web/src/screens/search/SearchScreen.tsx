@@ -1,11 +1,11 @@
-import { CloseButton, TextInput } from "@mantine/core";
+import { Button, CloseButton, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useLanguage } from "../../i18n";
 import { Failure, Loading, Panel } from "../../parts/Panel";
 import { FirstScreen } from "./FirstScreen";
 import { PatientRow } from "./PatientRow";
-import { usePatientSearch, useRecent } from "./queries";
+import { FIRST, MOST, usePatientSearch, useRecent, WIDER } from "./queries";
 import styles from "./SearchScreen.module.css";
 
 // What was typed is kept in this page's memory only, so that coming back from a chart finds it again; never in the
@@ -22,8 +22,11 @@ export function SearchScreen(): ReactNode {
   const hasKeyboard = window.matchMedia("(pointer: fine)").matches;
   const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
-  const recent = useRecent();
-  const result = usePatientSearch(asked);
+  const [wide, setWide] = useState({ of: "", count: FIRST }); // another question begins with a short list again
+  const count = wide.of === asked ? wide.count : FIRST;
+  const recent = useRecent(asked ? FIRST : count);
+  const result = usePatientSearch(asked, count);
+  const widen = (): void => setWide({ of: asked, count: Math.min(count * WIDER, MOST) });
   // While the list is not yet that of what was typed, no key may open the wrong patient from it.
   const busy = typed.trim() !== asked || (asked !== "" && result.pending);
   useEffect(() => {
@@ -64,6 +67,9 @@ export function SearchScreen(): ReactNode {
       >
         {asked ? <Found typed={asked} result={result} /> : <Recent recent={recent} />}
       </ul>
+      {(asked ? result.more && !result.pending : Boolean(recent.data?.next)) && (count < MOST
+        ? <Button variant="default" loading={asked ? result.widening : recent.isPlaceholderData} onClick={widen}>{t("search.more")}</Button>
+        : <p className="quiet">{t("search.tooMany", { most: MOST })}</p>)}
     </div>
   );
 }

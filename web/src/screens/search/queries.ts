@@ -1,4 +1,4 @@
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { search, searchPrivately } from "../../fhir/client";
 import { lookups, type Lookup } from "../../fhir/identify";
 import { namesOf } from "../../fhir/names";
@@ -7,7 +7,14 @@ import type { Patient } from "../../fhir/types";
 // Latin names by letter, Chinese ones by pinyin.
 const BY_NAME = new Intl.Collator(["zh-CN", "en"]);
 
-const COUNT: [string, string] = ["_count", "20"];
+/** How many are listed at first; by how much "more" widens the list; and how many at most: who seeks one in a thousand types more. */
+export const FIRST = 20;
+export const WIDER = 4;
+export const MOST = 1000;
+
+function counted(count: number): [string, string] {
+  return ["_count", String(count)];
+}
 
 export interface Found {
   patient: Patient;
@@ -15,12 +22,13 @@ export interface Found {
 }
 
 /** What was typed, asked in each way that it can be meant; a patient found in several ways stands once. */
-export function usePatientSearch(typed: string) {
+export function usePatientSearch(typed: string, count: number) {
   const asked = lookups(typed);
   return useQueries({
     queries: asked.map((lookup) => ({
-      queryKey: ["find", lookup.by, lookup.parameters],
-      queryFn: ({ signal }: { signal: AbortSignal }) => searchPrivately<Patient>("Patient", [...lookup.parameters, COUNT], signal),
+      queryKey: ["find", lookup.by, lookup.parameters, count],
+      queryFn: ({ signal }: { signal: AbortSignal }) => searchPrivately<Patient>("Patient", [...lookup.parameters, counted(count)], signal),
+      placeholderData: count > FIRST ? keepPreviousData : undefined, // the shorter list stays while the longer one comes
       gcTime: 60_000, // what was typed is not kept for long
     })),
     combine: (results) => {
@@ -36,6 +44,7 @@ export function usePatientSearch(typed: string) {
         errors: results.filter((one) => one.isError).map((one) => one.error),
         answered: results.some((one) => one.isSuccess),
         more: results.some((one) => one.data?.next),
+        widening: results.some((one) => one.isPlaceholderData),
         warnings: [...new Set(results.flatMap((one) => one.data?.warnings ?? []))],
         retry: () => results.forEach((one) => one.isError && void one.refetch()),
       };
@@ -44,9 +53,10 @@ export function usePatientSearch(typed: string) {
 }
 
 /** The records changed last, to begin with; an empty answer is an empty record. */
-export function useRecent() {
+export function useRecent(count: number) {
   return useQuery({
-    queryKey: ["recent"],
-    queryFn: ({ signal }) => search<Patient>("Patient", [["_sort", "-_lastUpdated"], COUNT], signal),
+    queryKey: ["recent", count],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => search<Patient>("Patient", [["_sort", "-_lastUpdated"], counted(count)], signal),
   });
 }
