@@ -229,6 +229,19 @@ def test_who_has_lost_the_lead_moves_nothing_any_more(records: Records) -> None:
         assert repository.states(connection)[0, "a"].position == 1
 
 
+def test_after_a_restore_to_an_earlier_moment_new_changes_are_seen(records: Records) -> None:
+    seen = Seen()
+    one = consumers(records, Consumer("a", seen))
+    observe(records, None)
+    one.catch_up()
+    records.database.write(lambda c: c.execute("UPDATE consumer SET position = 1000"))
+    with consumers(records, Consumer("a", seen)) as running:
+        until(lambda: running.lag()["a"].led)
+        time.sleep(0.1)
+        observe(records, None)
+        until(lambda: len(seen.changes) == 1)
+
+
 def test_a_name_that_nobody_has_is_told(records: Records) -> None:
     with pytest.raises(NoSuchConsumer, match="There are: a"):
         consumers(records, Consumer("a", print)).retry("b")

@@ -88,7 +88,7 @@ class Leader:
             )
             beside.start()
         try:
-            self._load()
+            self._begin()
             while not self.stop.is_set():
                 began = time.monotonic()
                 if not self.round():
@@ -112,7 +112,7 @@ class Leader:
     def catch_up(self, until: int) -> None:
         """Handle everything up to a position, and what is due of the held lanes; then remember it."""
         try:
-            self._load()
+            self._begin()
             while self.position < until and self.round():
                 pass
             self._looked_s = 0.0
@@ -292,6 +292,15 @@ class Leader:
         )  # fmt: skip
 
     # Remembering
+
+    def _begin(self) -> None:
+        self._load()
+        last = self._patiently(self._feed.last)
+        if (
+            self.position > last
+        ):  # the record was restored to an earlier moment: positions are given anew from there
+            logger("feed").warning("restored", consumer=self.consumer.name, position=self.position, last=last)
+            self.position = last
 
     def _load(self) -> None:
         with self._database.read() as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,14 @@ class Engine:
 
     def deliver(self, stop: threading.Event) -> None:
         """Send what is queued until ``stop``."""
+        with suppress(XinglinError):  # away: it is looked at when the next process leads
+            with self._records.database.read() as connection:
+                last = records_repository.last_position(connection)
+                beyond = any(
+                    max(state.since, state.matched) > last for state in repository.states(connection)
+                )
+            if beyond:
+                self._records.database.write(lambda c: repository.not_beyond(c, last))
         Deliverer(self._records, self.definition).run(stop)
 
     def handle(self, changes: list[Change]) -> None:

@@ -65,6 +65,12 @@ def keep_up(connection: Connection, key: Key, version: int, position: int, *, an
     connection.announce()
 
 
+def not_beyond(connection: Connection, last: int) -> None:
+    """After a restore to an earlier moment: positions that are given anew must not count as seen."""
+    for column in ("since", "matched"):
+        connection.execute(f"UPDATE subscription SET {column} = ? WHERE {column} > ?", (last, last))  # noqa: S608
+
+
 def forget(connection: Connection, key: Key, *, secrets: bool) -> None:
     """Keep a Subscription up no longer; what waited for its subscriber is dropped."""
     connection.execute("DELETE FROM subscription WHERE tenant = ? AND id = ?", key)
