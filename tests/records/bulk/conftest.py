@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from bulk_world import Exported, load_world
+from s3_server import s3_address, s3_endpoint
 from xinglin.kernel.database import open_database
-from xinglin.kernel.settings import Settings
 from xinglin.records.bulk.exporter import Exporter, Watch
 from xinglin.records.bulk.files import FolderFiles
 from xinglin.records.bulk.request import Export
 from xinglin.records.service import Records
-from xinglin.records.site import Site
 from xinglin.standards.fhir.search.grammar import parse_query
 from xinglin.trust import Actor, local_system
 
+__all__ = ["export", "records", "s3_address", "s3_endpoint", "world"]
 ACTOR = local_system()
 
 
@@ -34,11 +34,6 @@ def records(database_url: str) -> Iterator[Records]:
 def world(records: Records) -> Records:
     load_world(records, ACTOR)
     return records
-
-
-@pytest.fixture
-def site(world: Records, tmp_path: Path) -> Site:
-    return Site(world, Settings(data=str(tmp_path / "data"), export_file_bytes=2000))
 
 
 Run = Callable[..., Exported]

@@ -194,6 +194,25 @@ def test_following_by_transaction_time_loses_nothing(world: Records, export: Any
     assert copy == everything(world)
 
 
+def test_a_commit_stamped_before_the_one_in_front_of_it_is_not_lost(world: Records, export: Any) -> None:
+    """PostgreSQL with several writers: who began first may commit last, under the older instant."""
+    before = export().state.moment
+    put(world, HERE, patient(80))
+
+    def backdate(connection: Any) -> None:
+        earlier = before.at_us - 5_000
+        connection.execute("UPDATE commits SET at_us = ? WHERE position > ?", (earlier, before.position))
+        connection.execute(
+            "UPDATE resource SET updated_us = ? WHERE tenant = 1 AND type = 'Patient' AND id = 'p80'",
+            (earlier,),
+        )
+
+    world.database.exclusively(backdate)
+    done = export(Export(since_us=before.at_us))
+    assert "Patient/p80" in done.names
+    assert done.state.moment.at_us == before.at_us
+
+
 def test_who_joined_a_group_since_comes_whole(world: Records, export: Any) -> None:
     since = export().state.moment.at_us + 1
     time.sleep(0.003)

@@ -262,6 +262,30 @@ def test_a_bomb_is_defused(place: Place) -> None:
     assert list(place.site.blobs.list("1/imports/")) == []
 
 
+def test_on_s3_it_is_the_same(s3_address: str, s3_endpoint: str, tmp_path: Path) -> None:
+    chosen = Settings(
+        data=str(tmp_path),
+        blobs=s3_address,
+        blobs_endpoint=s3_endpoint,
+        export_file_bytes=2000,
+        import_batch=20,
+    )
+    records = Records(open_database("sqlite://", durable=False), chosen)
+    with serving(records, chosen) as place:
+        lines = ndjson(*(patient(n) for n in range(60))) + b"{broken\n"
+        answer = place.http.post(f"{place.address}/api/imports", content=lines)
+        status = answer.headers["content-location"]
+        done = place.ended(status)
+        assert (done["report"]["taken"], done["report"]["rejected"]) == (60, 1)
+        assert "line 61" in place.http.get(done["error"][0]["url"]).text
+        made = place.done("/$export", params={"_type": "Patient"})
+        assert len(place.resources(made)) == 60
+        part = place.http.get(made["output"][0]["url"], headers={"Range": "bytes=1-15"})
+        assert (part.status_code, part.content) == (206, b'"resourceType":')
+        assert not (tmp_path / "blobs").exists()
+    records.close()
+
+
 # There and back
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -217,6 +219,34 @@ def test_removed_before_it_ran_it_never_runs(place: Place) -> None:
     assert place.http.get(status).status_code == 404
     folder = place.site.queue.get(status.rpartition("/")[2]).arguments["folder"]
     assert list(place.site.blobs.list(f"1/exports/{folder}/")) == []
+
+
+def test_removed_while_it_runs_it_stops_and_leaves_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xinglin.records.bulk.exporter import Exporter
+
+    writing, chunks = threading.Event(), Exporter._chunks
+
+    def slow(self: Any, *given: Any) -> Iterator[bytes]:
+        for chunk in chunks(self, *given):
+            yield chunk
+            writing.set()
+            time.sleep(0.05)
+            self._watch.check()
+
+    monkeypatch.setattr(Exporter, "_chunks", slow)
+    monkeypatch.setattr("xinglin.jobs.work.LOOK_S", 0.0)
+    status = place.kick_off("/$export")
+    thread = threading.Thread(target=place.worker.run_pending)
+    thread.start()
+    assert writing.wait(10)
+    assert place.http.delete(status).status_code == 202
+    assert place.http.get(status).status_code == 404
+    thread.join(20)
+    job = place.site.queue.get(status.rpartition("/")[2])
+    assert job.state == "cancelled"
+    assert list(place.site.blobs.list(f"1/exports/{job.arguments['folder']}/")) == []
 
 
 def test_expired_exports_are_swept_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
