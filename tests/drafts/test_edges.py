@@ -144,3 +144,20 @@ def test_the_command_line_lists_shows_and_decides(tmp_path: Path, capsys: pytest
     assert say("nonsense", code=2)
     assert say("show", code=2)
     assert say("show", "nonsense", code=1)
+
+
+def test_python_has_the_same(tmp_path: Path) -> None:
+    import xinglin as xl
+
+    place = tmp_path / "ward.db"
+    correction, risk = make(f"sqlite:///{place}")
+    with xl.open(place) as record:
+        drafts = record.drafts()
+        assert {one.reference for one in drafts} == {correction.reference, risk.reference}
+        assert list(record.drafts("q")) == []
+        drafts.amend(correction.reference, {"valueQuantity.value": "5.60"}, note="Asked the laboratory.")
+        assert str(record.read("Observation/glucose")["valueQuantity"]["value"]) == "5.60"
+        assert drafts.reject(risk.reference, "not-relevant").state == "rejected"
+        assert [one.decision for one in drafts.feedback()] == ["reject", "amend"]
+        assert drafts.rests_on(risk.reference).edges[-1].entity.name == "Observation/bp"
+        assert drafts.computed_from("Observation/bp").edges[0].target.id == risk.ref.id

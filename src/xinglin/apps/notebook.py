@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from xinglin.apps.exporting import Exported
     from xinglin.apps.past import RecordAsOf
-
+    from xinglin.drafts.own import OwnDrafts
     from xinglin.ingest.report import Report
     from xinglin.kernel.settings import Settings
     from xinglin.records.stored import Change
@@ -253,6 +253,12 @@ class Record:
             Version(int(number), at, Resource(loads(body)) if body else None)
             for number, at, body in self._backend.history(*parts(reference))
         ]
+
+    def drafts(self, patient: str | None = None) -> OwnDrafts:
+        """What machines propose and nobody has decided on: iterate, accept, amend, reject. Not through a server."""
+        from xinglin.apps.drafting import own
+
+        return own(self._backend, patient)
 
     def changes(self, after: int = 0, *types: str, follow: bool = False) -> Iterator[Change]:
         """What was written after a position, in order; with ``follow`` it waits for what comes next, for ever."""
