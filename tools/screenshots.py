@@ -42,6 +42,7 @@ class Shot:
     size: tuple[int, int] = (WIDE["width"], WIDE["height"])
     scheme: str = "light"
     empty: bool = False  # over a record with nothing in it
+    live: bool = False  # over a hospital at work: never twice the same
 
 
 def _typed(text: str) -> Callable[[Page], None]:
@@ -69,6 +70,11 @@ def _note(page: Page) -> None:
     page.wait_for_timeout(500)
 
 
+def _unfolded(page: Page) -> None:
+    page.locator("tbody", has_text="示范医院").get_by_role("button").first.click()
+    page.wait_for_timeout(3000)
+
+
 SHOTS: dict[str, Shot] = {
     "search-zh": Shot("/", "zh", _typed("li")),
     "search-en": Shot("/", "en", _typed("jo")),
@@ -78,6 +84,9 @@ SHOTS: dict[str, Shot] = {
     "trend-zh": Shot("/patients/{zh}", "zh", _trend("糖化血红蛋白")),
     "note-zh": Shot("/patients/{zh}", "zh", _note),
     "phone-zh": Shot("/patients/{zh}", "zh", size=(PHONE["width"], PHONE["height"])),
+    "past-zh": Shot("/patients/{zh}?valid=2023-03-01", "zh"),
+    "jobs-zh": Shot("/jobs", "zh", _unfolded, size=(1100, 620), live=True),
+    "status-en": Shot("/status", "en", size=(1100, 900), live=True),
     "first-zh": Shot("/", "zh", size=(1100, 620), empty=True),
     "first-en": Shot("/", "en", size=(1100, 620), empty=True),
 }
@@ -118,15 +127,19 @@ def main(wanted: list[str]) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         demo, nothing = Installation(Path(folder) / "demo"), Installation(Path(folder) / "empty")
-        for installation in (demo, nothing):
+        working = Installation(Path(folder) / "working")
+        for installation in (demo, nothing, working):
             installation.folder.mkdir()
+        names = wanted or list(SHOTS)
+        if any(SHOTS[name].live for name in names):
+            working.serve(more=("--patients", "20", "--live", "--speed", "1200"), command="demo")
         demo.run("demo", "--patients", str(PATIENTS), "--no-serve")
         browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         try:
             demo.serve(more=("--database", "demo"))
             nothing.serve()
             shown = people(demo.address)
-            for name in wanted or SHOTS:
+            for name in names:
                 shot = SHOTS[name]
                 width, height = shot.size
                 context = browser.new_context(
@@ -137,8 +150,9 @@ def main(wanted: list[str]) -> None:
                     device_scale_factor=2 if width < 500 else 1,
                 )
                 page = context.new_page()
-                address = (nothing if shot.empty else demo).address
-                page.goto(address + shot.path.format(**shown), wait_until="networkidle")
+                address = (nothing if shot.empty else working if shot.live else demo).address
+                page.goto(address + shot.path.format(**shown))
+                page.wait_for_timeout(2500)  # the network is never idle: a line stays open for what changes
                 if shot.act:
                     shot.act(page)
                 page.mouse.move(0, 0)
@@ -148,6 +162,7 @@ def main(wanted: list[str]) -> None:
         finally:
             browser.close()
             demo.stop()
+            working.stop()
             nothing.stop()
 
 
