@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from xinglin.jobs import repository
 from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, Stopping, WorkerLost, passing
+from xinglin.jobs.leases import repository as leases
 from xinglin.jobs.model import Job
 from xinglin.jobs.queue import Queue
 from xinglin.jobs.work import Work, plain_values
@@ -159,7 +160,7 @@ class Endings:
 
     def lost(self, connection: Connection, job: Job) -> None:
         """End or queue again a job whose worker's lease is over; inside a unit. Raises LeaseLost where it is not."""
-        if not repository.still_orphan(connection, job, now_us()):
+        if not leases.still_orphan(connection, job, now_us()):
             raise LeaseLost
         error = WorkerLost("jobs.worker-lost", attempts=job.attempts)
         self.fail(connection, job, (error.key, plain_values(error.values)), again=True)

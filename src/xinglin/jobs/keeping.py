@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from xinglin.jobs import repository
 from xinglin.jobs.errors import LeaseLost
+from xinglin.jobs.leases import repository as leases
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
@@ -77,7 +78,7 @@ class Keeper:
             self._thread = None
         with suppress(XinglinError):
             token = self._worker.token
-            self._worker.queue.database.write(lambda connection: repository.end_leases(connection, [token]))
+            self._worker.queue.database.write(lambda connection: leases.end_leases(connection, [token]))
 
     def _go_on(self) -> None:
         pause = min(TICK_S, self._lease_s / 4)
@@ -108,7 +109,7 @@ class Keeper:
         until = now + int(self._lease_s * 1_000_000)
         began = time.monotonic()
         worker.queue.database.write(
-            lambda connection: repository.renew_lease(connection, worker.token, worker.name, now, until)
+            lambda connection: leases.renew_lease(connection, worker.token, worker.name, now, until)
         )
         self._renewed_s = began
 
@@ -116,9 +117,9 @@ class Keeper:
         queue = self._worker.queue
         dead = [token for token, name, _, _ in queue.workers() if gone(name)]
         if dead:
-            queue.database.write(lambda connection: repository.end_leases(connection, dead))
+            queue.database.write(lambda connection: leases.end_leases(connection, dead))
         with queue.database.read(snapshot=False) as connection:
-            orphans = repository.orphans(connection, now_us())
+            orphans = leases.orphans(connection, now_us())
         for job in orphans:
             with suppress(LeaseLost):  # its worker is back, or another one was quicker
                 queue.database.write(lambda connection, job=job: self._worker.endings.lost(connection, job))  # type: ignore[misc]
@@ -151,4 +152,4 @@ class Keeper:
         ):
             pass
         long_ago = now - int(10 * self._lease_s * 1_000_000)
-        database.write(lambda connection: repository.forget_workers(connection, long_ago))
+        database.write(lambda connection: leases.forget_workers(connection, long_ago))

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from xinglin.jobs import repository
 from xinglin.jobs.errors import NoSuchJob, NotNow
+from xinglin.jobs.leases import repository as leases
 from xinglin.jobs.model import Job, Kind, LogLine, Schedule, State, title
 from xinglin.jobs.schedules import Timetable
 from xinglin.kernel.clock import now_us
@@ -173,7 +174,7 @@ class Queue:
     def workers(self) -> builtins.list[tuple[str, str, int, int]]:
         """Workers that are alive: token, name, since when and until when their lease holds (µs UTC)."""
         with self.database.read(snapshot=False) as connection:
-            return repository.workers(connection, now_us())
+            return leases.workers(connection, now_us())
 
     # Changing
 

@@ -13,7 +13,7 @@ from xinglin.kernel.database import Connection, Row
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = range(5)
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "id, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us,"
     " started_us, ended_us, owner, done, total, stage, result, error, cancel_asked, unique_key, shown, checkpoint,"
     " seq, fence"
@@ -37,7 +37,7 @@ def unpacked(text: str | None) -> Any:
     return None if text is None else msgspec.json.decode(text)
 
 
-def _job(row: Row) -> Job:
+def job_of(row: Row) -> Job:
     (
         id_, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us,
         started_us, ended_us, owner, done, total, stage, result, error, cancel_asked, unique, shown, checkpoint, seq, fence,
@@ -85,22 +85,27 @@ def insert_many(connection: Connection, jobs: Sequence[Job]) -> None:
 def holder(connection: Connection, tenant: int, kind: str, unique: str) -> Job | None:
     """The job, not yet ended, that has the unique key."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE tenant = ? AND kind = ? AND unique_key = ? AND unique_key <> '' AND state < 2",
+        f"SELECT {COLUMNS} FROM job WHERE tenant = ? AND kind = ? AND unique_key = ? AND unique_key <> '' AND state < 2",
         (tenant, kind, unique),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 # Reading
+
+
+def _by(connection: Connection, index: str) -> str:
+    """The table, read by that index: SQLite, which has no figures of a table that is never the same, would read it all."""
+    return f"job INDEXED BY {index}" if connection.dialect == "sqlite" else "job"
 
 
 def get(connection: Connection, tenant: int, id_: str, *, lock: bool = False) -> Job | None:
     """One job; ``lock``: nobody else changes it until the transaction ends."""
     locked = " FOR UPDATE" if lock and connection.dialect == "postgresql" else ""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE tenant = ? AND id = ?{locked}", (tenant, id_)
+        f"SELECT {COLUMNS} FROM job WHERE tenant = ? AND id = ?{locked}", (tenant, id_)
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def listed(
@@ -126,23 +131,29 @@ def listed(
     if before is not None:
         where += " AND seq < ?"
         more.append(before)
+    few = bool(states) and set(states) <= {"failed", "cancelled"}
+    source = _by(connection, "job_ended") if few else "job"
+    if few:
+        where += " AND state > 1"  # as it stands in the partial index
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
+        f"SELECT {COLUMNS} FROM {source} WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
     )
-    return [_job(row) for row in rows]
+    return [job_of(row) for row in rows]
 
 
 def under_way(connection: Connection, tenant: int, shown: bool | None, limit: int) -> list[Job]:
     """Running jobs, and those queued that come next, at most ``limit`` of each."""
     also = "" if shown is None else f" AND shown = {int(shown)}"
     running = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND tenant = ?{also} LIMIT ?", (tenant, limit)
-    ).fetchall()
-    queued = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE state = 0 AND tenant = ?{also} ORDER BY priority DESC, run_at_us, seq LIMIT ?",
+        f"SELECT {COLUMNS} FROM {_by(connection, 'job_running')} WHERE state = 1 AND tenant = ?{also} LIMIT ?",
         (tenant, limit),
     ).fetchall()
-    return [_job(row) for row in (*running, *queued)]
+    queued = connection.execute(
+        f"SELECT {COLUMNS} FROM {_by(connection, 'job_ready')} WHERE state = 0 AND tenant = ?{also}"
+        " ORDER BY priority DESC, run_at_us, seq LIMIT ?",
+        (tenant, limit),
+    ).fetchall()
+    return [job_of(row) for row in (*running, *queued)]
 
 
 def counts(connection: Connection, tenant: int | None) -> dict[str, int]:
@@ -150,9 +161,14 @@ def counts(connection: Connection, tenant: int | None) -> dict[str, int]:
     found: dict[str, int] = dict.fromkeys(STATES, 0)
     within = "" if tenant is None else " AND tenant = ?"
     values = () if tenant is None else (tenant,)
-    for states in ("state = 0", "state = 1", "state > 1"):  # each has its own partial index
+    for states, index in (
+        ("state = 0", "job_ready"),
+        ("state = 1", "job_running"),
+        ("state > 1", "job_ended"),
+    ):
         for state, count in connection.execute(
-            f"SELECT state, count(*) FROM job WHERE {states}{within} GROUP BY state", values
+            f"SELECT state, count(*) FROM {_by(connection, index)} WHERE {states}{within} GROUP BY state",
+            values,
         ):
             found[STATES[state]] = int(count)
     return found
@@ -240,10 +256,10 @@ def claim(
         return []
     sql = (
         "UPDATE job SET state = 1, attempts = attempts + 1, owner = ?, fence = ?, started_us = ?"
-        f" WHERE {_THESE[connection.dialect]} AND state = 0 RETURNING {_COLUMNS}"
+        f" WHERE {_THESE[connection.dialect]} AND state = 0 RETURNING {COLUMNS}"
     )
     rows = connection.execute(sql, (worker, fence, now_us, *_keys(connection, chosen)))
-    jobs = {job.seq: job for job in map(_job, rows)}
+    jobs = {job.seq: job for job in map(job_of, rows)}
     return [jobs[candidate[0]] for candidate in chosen if candidate[0] in jobs]
 
 
@@ -303,10 +319,10 @@ def finish(
 ) -> Job | None:
     """End a job of this claim; the job as it is then, None where it is no longer this claim's."""
     row = connection.execute(
-        f"UPDATE job SET state = ?, ended_us = ?, result = ?, error = ?{_HELD} RETURNING {_COLUMNS}",
+        f"UPDATE job SET state = ?, ended_us = ?, result = ?, error = ?{_HELD} RETURNING {COLUMNS}",
         (STATES.index(state), now_us, packed(result), packed(error), *_held(job)),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def put_back(
@@ -320,10 +336,10 @@ def put_back(
     """Queue a job of this claim again; ``counted`` False: as if it had not been tried."""
     row = connection.execute(
         f"UPDATE job SET state = 0, owner = NULL, run_at_us = ?, error = ?, attempts = attempts - ?{_HELD}"
-        f" RETURNING {_COLUMNS}",
+        f" RETURNING {COLUMNS}",
         (run_at_us, packed(error), int(not counted), *_held(job)),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def give_back_many(connection: Connection, worker: str, jobs: Sequence[Job]) -> None:
@@ -342,11 +358,11 @@ def cancel(connection: Connection, job: Job, now_us: int) -> Job:
     else:
         change, values = "cancel_asked = 1", []
     row = connection.execute(
-        f"UPDATE job SET {change} WHERE tenant = ? AND seq = ? RETURNING {_COLUMNS}",
+        f"UPDATE job SET {change} WHERE tenant = ? AND seq = ? RETURNING {COLUMNS}",
         (*values, job.tenant, job.seq),
     ).fetchone()
     assert row is not None
-    return _job(row)
+    return job_of(row)
 
 
 def requeue(connection: Connection, job: Job, now_us: int) -> Job:
@@ -354,11 +370,11 @@ def requeue(connection: Connection, job: Job, now_us: int) -> Job:
     row = connection.execute(
         "UPDATE job SET state = 0, attempts = 0, run_at_us = ?, started_us = NULL, ended_us = NULL, owner = NULL,"
         " error = NULL, result = NULL, cancel_asked = 0, done = 0, total = NULL, stage = ''"
-        f" WHERE tenant = ? AND seq = ? RETURNING {_COLUMNS}",
+        f" WHERE tenant = ? AND seq = ? RETURNING {COLUMNS}",
         (now_us, job.tenant, job.seq),
     ).fetchone()
     assert row is not None
-    return _job(row)
+    return job_of(row)
 
 
 # While it runs
@@ -377,16 +393,16 @@ def save(connection: Connection, job: Job, checkpoint: Mapping[str, Any]) -> boo
 def progress(connection: Connection, job: Job, done: int, of: int | None, stage: str) -> Job | None:
     """Note how far it is; the job as it is then, None where it is no longer this claim's."""
     row = connection.execute(
-        f"UPDATE job SET done = ?, total = ?, stage = ?{_HELD} RETURNING {_COLUMNS}",
+        f"UPDATE job SET done = ?, total = ?, stage = ?{_HELD} RETURNING {COLUMNS}",
         (done, of, stage, *_held(job)),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def held_jobs(connection: Connection, worker: str) -> list[Job]:
     """The jobs that this worker runs."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND owner = ?", (worker,))
-    return [_job(row) for row in rows]
+    rows = connection.execute(f"SELECT {COLUMNS} FROM job WHERE state = 1 AND owner = ?", (worker,))
+    return [job_of(row) for row in rows]
 
 
 def log(
@@ -408,58 +424,7 @@ def logged(connection: Connection, tenant: int, id_: str, limit: int) -> list[Lo
     return [LogLine(at_us, level, key, unpacked(said)) for at_us, level, key, said in reversed(rows)]
 
 
-# Leases
-
-
-def renew_lease(connection: Connection, worker: str, name: str, now_us: int, lease_us: int) -> None:
-    """Say that ``worker`` lives, at least until ``lease_us``."""
-    connection.execute(
-        "INSERT INTO job_worker (worker, name, started_us, lease_us) VALUES (?,?,?,?)"
-        " ON CONFLICT (worker) DO UPDATE SET lease_us = excluded.lease_us",
-        (worker, name, now_us, lease_us),
-    )
-
-
-def end_leases(connection: Connection, workers: Sequence[str]) -> None:
-    """Forget workers that have ended."""
-    connection.executemany("DELETE FROM job_worker WHERE worker = ?", [(worker,) for worker in workers])
-
-
-def workers(connection: Connection, now_us: int) -> list[tuple[str, str, int, int]]:
-    """Workers whose lease holds: token, name, since when, until when."""
-    rows = connection.execute(
-        "SELECT worker, name, started_us, lease_us FROM job_worker WHERE lease_us > ? ORDER BY started_us, worker",
-        (now_us,),
-    )
-    return [(worker, name, started, lease) for worker, name, started, lease in rows]
-
-
-def orphans(connection: Connection, now_us: int, limit: int = 100) -> list[Job]:
-    """Running jobs whose worker's lease is over."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND NOT EXISTS"
-        " (SELECT 1 FROM job_worker w WHERE w.worker = job.owner AND w.lease_us > ?) LIMIT ?",
-        (now_us, limit),
-    )
-    return [_job(row) for row in rows]
-
-
-def still_orphan(connection: Connection, job: Job, now_us: int) -> bool:
-    """Whether the worker of ``job`` is still without a lease, now inside a transaction; its row is then locked."""
-    lock = " FOR UPDATE" if connection.dialect == "postgresql" else ""
-    row = connection.execute(
-        f"SELECT lease_us FROM job_worker WHERE worker = ?{lock}", (job.owner,)
-    ).fetchone()
-    return row is None or row[0] <= now_us
-
-
-def forget_workers(connection: Connection, before_us: int) -> None:
-    """Drop leases that ended long ago and that no job names."""
-    connection.execute(
-        "DELETE FROM job_worker WHERE lease_us < ? AND NOT EXISTS"
-        " (SELECT 1 FROM job WHERE state = 1 AND job.owner = job_worker.worker)",
-        (before_us,),
-    )
+# Deleting
 
 
 def prune(connection: Connection, before_us: int, limit: int) -> int:

@@ -25,9 +25,9 @@ CREATE TABLE job (
   queued_us INTEGER NOT NULL, started_us INTEGER, ended_us INTEGER, owner TEXT, fence INTEGER NOT NULL,
   done INTEGER NOT NULL, total INTEGER, stage TEXT NOT NULL, result TEXT, error TEXT, cancel_asked INTEGER NOT NULL,
   unique_key TEXT NOT NULL, shown INTEGER NOT NULL, checkpoint TEXT);
-CREATE UNIQUE INDEX job_id ON job (tenant, id);
+CREATE UNIQUE INDEX job_id ON job (id, tenant);
 CREATE UNIQUE INDEX job_unique ON job (tenant, kind, unique_key) WHERE unique_key <> '' AND state < 2;
-CREATE INDEX job_ready ON job (priority, run_at_us, seq) WHERE state = 0;
+CREATE INDEX job_ready ON job (priority DESC, run_at_us, seq) WHERE state = 0;
 CREATE INDEX job_running ON job (owner) WHERE state = 1;
 CREATE INDEX job_ended ON job (tenant, state, ended_us) WHERE state > 1;
 CREATE INDEX job_shown ON job (tenant, seq) WHERE shown = 1;
@@ -56,7 +56,7 @@ CREATE TABLE job (
   WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 CREATE UNIQUE INDEX job_id ON job (tenant, id);
 CREATE UNIQUE INDEX job_unique ON job (tenant, kind, unique_key) WHERE unique_key <> '' AND state < 2;
-CREATE INDEX job_ready ON job (priority, run_at_us, seq) WHERE state = 0;
+CREATE INDEX job_ready ON job (priority DESC, run_at_us, seq) WHERE state = 0;
 CREATE INDEX job_running ON job (owner) WHERE state = 1;
 CREATE INDEX job_ended ON job (tenant, state, ended_us) WHERE state > 1;
 CREATE INDEX job_shown ON job (tenant, seq) WHERE shown = 1;

@@ -37,6 +37,7 @@ NEWS_S: Final = 0.5
 """How long to wait for somebody's commit before looking whether there is still work to wait for."""
 AWAY_S: Final = 1.0
 WAITED_S: Final = 2.0
+FINISH_S: Final = 1.0
 RETENTION_S: Final = 14 * 86400
 
 
@@ -114,14 +115,14 @@ class Worker:
         self._stopped.set()
 
     def stop(self, grace_s: float = 20.0) -> None:
-        """Let what runs finish in half of ``grace_s``, then ask it to end, and queue again what still has not."""
+        """Give what runs a moment to finish, then ask it to end, and after ``grace_s`` queue again what still has not."""
         self.ask_to_stop()
         with self._changed:
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._running, grace_s / 2)
+            self._changed.wait_for(lambda: not self._running, min(FINISH_S, grace_s / 2))
             for work in self._running.values():
                 work.interrupt(Stopping)
-            self._changed.wait_for(lambda: not self._running, grace_s / 2)
+            self._changed.wait_for(lambda: not self._running, grace_s)
             left, waiting = list(self._running.values()), list(self._hand)
             self._hand.clear()
         for work in left:

@@ -18,7 +18,7 @@ from xinglin.records.feed import Consumers
 from xinglin.records.site import Site
 
 GRACE_S: Final = 20.0
-"""How long jobs may take to end once a stop is asked for; after half of it they are interrupted."""
+"""How long jobs may take to end once a stop is asked for; those that ask are interrupted after a second."""
 
 
 def work(

@@ -1,0 +1,1 @@
+"""Who is alive, and whose jobs are anybody's."""
