@@ -49,9 +49,8 @@ def backoff_us(attempts: int, chance: random.Random) -> int:
 class Endings:
     """Of one worker."""
 
-    def __init__(self, queue: Queue, token: str, chance: random.Random) -> None:
+    def __init__(self, queue: Queue, chance: random.Random) -> None:
         self._queue = queue
-        self._token = token
         self._chance = chance
         self._done: list[Job] = []
         self._saving: list[Job] = []
@@ -195,9 +194,9 @@ class Endings:
 
     def _finish(self, connection: Connection, jobs: list[Job]) -> int:
         now, kept = now_us(), 0
-        for fence in {job.fence for job in jobs}:
-            these = [job for job in jobs if job.fence == fence]
-            kept += len(repository.finish_many(connection, self._token, these, now))
+        for claim in {(job.owner, job.fence) for job in jobs}:
+            these = [job for job in jobs if (job.owner, job.fence) == claim]
+            kept += len(repository.finish_many(connection, these, now))
         return kept
 
     def _save_all(self) -> None:

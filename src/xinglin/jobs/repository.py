@@ -288,15 +288,15 @@ def _keys(connection: Connection, jobs: Iterable[Sequence[Any]]) -> tuple[Any, .
 # Ending
 
 
-def finish_many(connection: Connection, worker: str, jobs: Sequence[Job], now_us: int) -> set[int]:
-    """Mark jobs done that gave no result; the seqs of those that were still this worker's under the same claim.
+def finish_many(connection: Connection, jobs: Sequence[Job], now_us: int) -> set[int]:
+    """Mark jobs done that gave no result; the seqs of those whose claim still held.
 
     All of ``jobs`` are of one claim.
     """
     rows = connection.execute(
         f"UPDATE job SET state = 2, ended_us = ?, error = NULL WHERE {_THESE[connection.dialect]}"
         " AND state = 1 AND owner = ? AND fence = ? RETURNING seq",
-        (now_us, *_keys(connection, [(job.seq, job.tenant) for job in jobs]), worker, jobs[0].fence),
+        (now_us, *_keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
     )
     return {row[0] for row in rows}
 
@@ -342,12 +342,12 @@ def put_back(
     return None if row is None else job_of(row)
 
 
-def give_back_many(connection: Connection, worker: str, jobs: Sequence[Job]) -> None:
+def give_back_many(connection: Connection, jobs: Sequence[Job]) -> None:
     """Queue jobs of one claim again that were never begun."""
     connection.execute(
         f"UPDATE job SET state = 0, owner = NULL, attempts = attempts - 1 WHERE {_THESE[connection.dialect]}"
         " AND state = 1 AND owner = ? AND fence = ?",
-        (*_keys(connection, [(job.seq, job.tenant) for job in jobs]), worker, jobs[0].fence),
+        (*_keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
     )
 
 

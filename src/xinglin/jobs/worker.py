@@ -77,7 +77,7 @@ class Worker:
         self.threads = threads
         self.token = new_id()
         self.name = name or place()
-        self.endings = Endings(queue, self.token, random.Random(seed))  # noqa: S311  delays are no secret
+        self.endings = Endings(queue, random.Random(seed))  # noqa: S311  delays are no secret
         self.keeper = Keeper(self, lease_s, retention_s)
         self._fence = 0
         self._cost_s: dict[str, float] = {}
@@ -145,7 +145,7 @@ class Worker:
             these = [job for job in jobs if job.fence == fence and not job.shown]
             if these:
                 self.queue.database.write(
-                    lambda connection, these=these: repository.give_back_many(connection, self.token, these)  # type: ignore[misc]
+                    lambda connection, these=these: repository.give_back_many(connection, these)  # type: ignore[misc]
                 )
 
     def give_back_waiting(self) -> None:
