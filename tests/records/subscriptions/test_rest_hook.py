@@ -235,3 +235,25 @@ def test_many_writers_at_once_and_each_match_is_sent_once_in_order(small: Record
     order = [c.id for c in small.changes(HERE, 0, 10_000) if c.type == "Observation"]
     assert subscriber.ids() == [id_ for id_ in order if id_ in set(subscriber.ids())]
     assert len(subscriber.ids()) == 75
+
+
+def test_what_can_no_longer_be_understood_is_switched_off_with_the_reason(
+    small: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xinglin.records.subscriptions import engine
+    from xinglin.records.subscriptions.errors import BadSubscription
+
+    made = subscribe(small, "Observation", "http://127.0.0.1:9/in")
+    running(small).catch_up()
+    assert shown(small, made.id)["status"] == "active"
+
+    def gone(*_: object) -> None:
+        raise BadSubscription("records.subscription-type")
+
+    monkeypatch.setattr(engine.definition, "read", gone)
+    observe(small)
+    running(small).catch_up()
+    assert shown(small, made.id)["status"] == "off"
+    assert "no longer be understood" in shown(small, made.id)["error"]
+    with small.database.read() as connection:
+        assert repository.states(connection) == []

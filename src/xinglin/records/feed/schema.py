@@ -77,6 +77,17 @@ CREATE TABLE subscription_secret (
 """
 
 
+_SUBSCRIPTIONS: Final = """
+INSERT INTO consumer (tenant, name, position, owner, fence, until_us, moved_us, reason)
+  SELECT 0, 'subscriptions', coalesce(max(position), 0), '', 0, 0, 0, '' FROM commits
+"""
+
+
 def create(connection: Connection) -> None:
-    """Make the tables, inside the transaction of the migration."""
+    """Make the tables, inside the transaction of the migration.
+
+    Subscriptions are followed from this moment on, whenever the first worker starts; those of an older record, which
+    nobody has served so far, begin when they are written again.
+    """
     run_script(connection, _SQLITE if connection.dialect == "sqlite" else _POSTGRESQL)
+    connection.execute(_SUBSCRIPTIONS)

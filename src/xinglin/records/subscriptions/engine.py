@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from xinglin.kernel.database import Full, Unavailable
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.language import Language, say
 from xinglin.kernel.log import logger
 from xinglin.records import repository as records_repository
 from xinglin.records.feed.consumer import Consumer
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "subscriptions"
 BATCH: Final = 500
+KNOWN_MOST: Final = 10_000
 GATHER_S: Final = 0.04
 """Each round that matches is a transaction, which takes its turn with the writers' own: at most 25 of them a second."""
 
@@ -51,7 +54,7 @@ class Engine:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._matcher = Matcher(records)
-        self._known: dict[tuple[int, str, int], Definition] = {}
+        self._known: dict[tuple[int, str, int], Definition | None] = {}
 
     def deliver(self, stop: threading.Event) -> None:
         """Send what is queued until ``stop``."""
@@ -78,22 +81,30 @@ class Engine:
     def definition(self, state: State) -> Definition | None:
         """The version of a Subscription that is kept up; None where it can be kept up no longer."""
         key = (state.tenant, state.id, state.version)
-        found = self._known.get(key)
-        if found is None:
-            found = self._read(*key)
-            if found is not None:
-                if len(self._known) > 10_000:
-                    self._known.clear()
-                self._known[key] = found
-        return found
+        if key not in self._known:
+            if len(self._known) > KNOWN_MOST:
+                self._known.clear()
+            found = self._known[key] = self._read(*key)
+            if found is None:
+                self._end(state.key)
+        return self._known[key]
 
     def _read(self, tenant: int, id_: str, version: int) -> Definition | None:
+        """The definition; None where what was taken once can be kept up no longer (a search parameter is gone)."""
         try:
             stored = self._records.vread(local_system(tenant), "Subscription", id_, version)
             return definition.read(stored.body, tenant, id_, version, self._records.context(tenant))
+        except (Unavailable, Full):
+            raise
         except (XinglinError, ValueError, msgspec.MsgspecError) as error:
             logger("subscriptions").warning("unreadable", subscription=id_, kind=type(error).__name__)
             return None
+
+    def _end(self, key: Key) -> None:
+        """Switch off what can be kept up no longer."""
+        language: Language = "zh" if self._records.settings.language == "zh" else "en"
+        set_status(self._records, key, "off", say("records.subscription-unreadable", language))
+        self._records.database.write(lambda c: repository.forget(c, key, secrets=False))
 
     # The Subscriptions themselves
 
@@ -104,7 +115,10 @@ class Engine:
             database.write(lambda c: repository.forget(c, key, secrets=True))
             return
         found = self._read(change.tenant, change.id, change.version)
-        if found is None or found.status not in definition.LIVE:
+        if found is None:
+            self._end(key)
+            return
+        if found.status not in definition.LIVE:
             database.write(lambda c: repository.forget(c, key, secrets=False))
             return
         anew = found.status == "requested"
