@@ -161,7 +161,7 @@ def paced(records: Records, url: str, seconds: float) -> str:
     while apart.ask("lag")["lag"] > 0:
         time.sleep(0.05)
     before = apart.ask("lag")["seen"]
-    apart.ask("late")
+    cpu = apart.ask("late")["cpu"]
     lines, worst = Paced(seconds), 0.0
     for place, _ in enumerate(records.load(ACTOR, lines, batch=100)):
         if place % 10 == 0:
@@ -169,11 +169,12 @@ def paced(records: Records, url: str, seconds: float) -> str:
     done = lines.done
     rate = done / (time.monotonic() - lines.start)
     time.sleep(1)
-    late = apart.ask("late")["late"]
+    told = apart.ask("late")
+    late, cpu = told["late"], (told["cpu"] - cpu) / (time.monotonic() - lines.start)
     seen = apart.ask("lag")["seen"]
     apart.close()
     assert [now - then for now, then in zip(seen, before, strict=True)] == [done] * 4, (seen, before, done)
-    return f"{rate:,.0f} written/s; lag at most {worst:.2f} s; commit to consumer {percentiles(late)} ms"
+    return f"{rate:,.0f} written/s; lag at most {worst:.2f} s; commit to consumer {percentiles(late)} ms; {cpu:.0%} of a core"
 
 
 def read_rate(records: Records) -> float:
