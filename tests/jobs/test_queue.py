@@ -380,3 +380,16 @@ def test_a_job_ends_even_where_what_shows_it_refuses(queue: Queue) -> None:
     jobs = [queue.add("a", attempts=1, shown=True), queue.add("a", attempts=1)]
     Worker(queue, [Kind("a", lambda work: None)]).run_pending()
     assert [queue.get(job.id).state for job in jobs] == ["failed", "done"]
+
+
+def test_a_job_given_back_is_cancelled_where_that_was_asked(queue: Queue) -> None:
+    jobs = [queue.add("a"), queue.add("a"), queue.add("a")]
+    worker = Worker(queue, [Kind("a", lambda work: None)], threads=3)
+    worker.keeper.keep()
+    first, second, third = worker.claim()
+    for job in (first, second):
+        assert queue.cancel(job.id).state == "running"
+    worker.endings.put_back(first)
+    worker._give_back([second, third])
+    assert [queue.get(job.id).state for job in jobs] == ["cancelled", "cancelled", "queued"]
+    assert [queue.get(job.id).ended_us is None for job in jobs] == [False, False, True]

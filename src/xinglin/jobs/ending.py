@@ -146,7 +146,7 @@ class Endings:
         elif again and there.attempts < there.attempts_most:
             lost = reason is not None and reason[0] == "jobs.worker-lost"
             wait = backoff_us(there.attempts - lost, self._chance)
-            ended = repository.put_back(connection, job, now + wait, error=reason)
+            ended = repository.put_back(connection, job, now + wait, now, error=reason)
         else:
             ended = repository.finish(connection, job, "failed", now, error=reason)
         if ended is None:
@@ -168,7 +168,8 @@ class Endings:
         """Queue a job of ours again as if it had not been tried; nothing where it is no longer ours."""
 
         def unit(connection: Connection) -> None:
-            back = repository.put_back(connection, job, now_us(), counted=False)
+            now = now_us()
+            back = repository.put_back(connection, job, now, now, counted=False)
             if back is not None:
                 self._queue.tell(connection, back)
 

@@ -287,6 +287,9 @@ def _keys(connection: Connection, jobs: Iterable[Sequence[Any]]) -> tuple[Any, .
 
 # Ending
 
+_BACK: Final = "state = CASE WHEN cancel_asked = 1 THEN 4 ELSE 0 END, ended_us = CASE WHEN cancel_asked = 1 THEN ? END, owner = NULL"
+"""Queued again, or cancelled where somebody has asked for that meanwhile. Takes the time."""
+
 
 def finish_many(connection: Connection, jobs: Sequence[Job], now_us: int) -> set[int]:
     """Mark jobs done that gave no result; the seqs of those whose claim still held.
@@ -329,25 +332,25 @@ def put_back(
     connection: Connection,
     job: Job,
     run_at_us: int,
+    now_us: int,
     *,
     error: tuple[str, Mapping[str, Any]] | None = None,
     counted: bool = True,
 ) -> Job | None:
     """Queue a job of this claim again; ``counted`` False: as if it had not been tried."""
     row = connection.execute(
-        f"UPDATE job SET state = 0, owner = NULL, run_at_us = ?, error = ?, attempts = attempts - ?{_HELD}"
-        f" RETURNING {COLUMNS}",
-        (run_at_us, packed(error), int(not counted), *_held(job)),
+        f"UPDATE job SET {_BACK}, run_at_us = ?, error = ?, attempts = attempts - ?{_HELD} RETURNING {COLUMNS}",
+        (now_us, run_at_us, packed(error), int(not counted), *_held(job)),
     ).fetchone()
     return None if row is None else job_of(row)
 
 
-def give_back_many(connection: Connection, jobs: Sequence[Job]) -> None:
+def give_back_many(connection: Connection, jobs: Sequence[Job], now_us: int) -> None:
     """Queue jobs of one claim again that were never begun."""
     connection.execute(
-        f"UPDATE job SET state = 0, owner = NULL, attempts = attempts - 1 WHERE {_THESE[connection.dialect]}"
+        f"UPDATE job SET {_BACK}, attempts = attempts - 1 WHERE {_THESE[connection.dialect]}"
         " AND state = 1 AND owner = ? AND fence = ?",
-        (*_keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
+        (now_us, *_keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
     )
 
 

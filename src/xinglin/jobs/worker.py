@@ -145,7 +145,7 @@ class Worker:
             these = [job for job in jobs if job.fence == fence and not job.shown]
             if these:
                 self.queue.database.write(
-                    lambda connection, these=these: repository.give_back_many(connection, these)  # type: ignore[misc]
+                    lambda connection, these=these: repository.give_back_many(connection, these, now_us())  # type: ignore[misc]
                 )
 
     def give_back_waiting(self) -> None:
