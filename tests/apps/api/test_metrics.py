@@ -149,3 +149,13 @@ def test_a_database_that_is_away_is_told_and_stops_nothing(
     assert "xinglin_commits_total{}" not in found
     with closing(httpx.Client()) as http:
         assert http.get(f"{served}/health").json() == {"status": "ok"}
+
+
+def test_a_job_says_which_request_asked_for_it(served: str) -> None:
+    asked = {"prefer": "respond-async", "accept": "application/fhir+json", "x-request-id": "op-export-9"}
+    response = httpx.get(f"{served}/fhir/$export", headers=asked)
+    assert response.status_code == 202, response.text
+    jobs = httpx.get(f"{served}/api/jobs").json()["jobs"]
+    (job,) = [job for job in jobs if job["kind"].endswith("bulk-export")]
+    log = httpx.get(f"{served}/api/jobs/{job['id']}/log").text
+    assert "op-export-9" in log
