@@ -1,9 +1,9 @@
 """Reindex: resources per CPU-second of a new search parameter, and what reads feel of it, on SQLite and PostgreSQL.
 
-Demo hospitals of about 100,000 resources. Two parameters on Observation, by far the most frequent type: a *dense* one, which gives
-every resource a row (``Observation.effective``), and a *sparse* one on an extension that
-few have. "Drawing" is the scan that makes the rows; "with proof" is the whole run, every resource compared with a fresh
-extraction before the parameter opens. CPU is user and system time of this process, of PostgreSQL's the writing back end apart.
+Demo hospitals of about 100,000 resources. Two parameters on Observation, by far the most frequent type: a *dense* one, under
+which every resource has a row (``Observation.effective``), and a *sparse* one on an extension that none has. "Drawing" is the
+scan that makes the rows; "with proof" is the whole run, in which up to 20,000 resources are compared with a fresh extraction
+before the parameter opens. CPU is user and system time of this process; of PostgreSQL, that of the client alone.
 
 Reads: one process reads, searches and reads again as fast as it can, for some seconds without and with a reindex in another
 process, in turn, at the default setting ``reindex_share``; the table gives the ratio of the medians.

@@ -156,7 +156,8 @@ class Reindex:
         if not going_on:
             self._state["at"] = at = [*mark, "", 0, 0]
         if self._total is None:
-            self._total = sum(self._left(recipes[kind]) for kind in kinds)
+            before = sum(one["redrawn"] for one in self._state["types"].values())
+            self._total = before + sum(self._left(recipes[kind]) for kind in kinds)
         for kind in kinds:
             if going_on and kind < at[3]:
                 continue

@@ -19,7 +19,7 @@ def main(url: str) -> None:
     reindexing.BATCH = 20  # type: ignore[misc]  # many small steps, so that it is killed between them
     records = open_records(url)
     site = Site(records, Settings(reindex_share=0.2))
-    Worker(site.queue, kinds(site), lease_s=1.0, threads=1).start()
+    Worker(site.queue, kinds(site), lease_s=10.0, threads=1).start()
     print("ready", flush=True)
     for line in sys.stdin:
         print(line, end="", flush=True)
