@@ -23,13 +23,14 @@ from xinglin.drafts.provenance import (
     Resource,
     activity_of,
     entities_in,
+    of_supersession,
     person_in,
     targets_in,
 )
-from xinglin.drafts.reading import current, current_in, draft_in, version
+from xinglin.drafts.reading import current, current_in, version
 from xinglin.drafts.reviewing import review, review_id
 from xinglin.drafts.states import Change, difference, is_open, marked, tag_of
-from xinglin.drafts.writing import close, put
+from xinglin.drafts.writing import closed, ensure, instant_now, put_all
 from xinglin.kernel.language import say
 from xinglin.kernel.log import logger
 from xinglin.records.errors import VersionConflict
@@ -251,36 +252,47 @@ def _written(records: Records, actor: Actor, batch: Sequence[Touched]) -> Outcom
 
 
 def _deal(transaction: Transaction, batch: Sequence[Touched]) -> Outcome:
-    superseded = flagged = 0
+    """Close the open ones of ``batch``, mark those that a clinician stands for and ask for a review, once each."""
+    closing: list[tuple[Touched, Ref]] = []
+    flagging: list[tuple[Touched, Resource]] = []
+    results: list[tuple[Resource, int | None]] = []
     for one in batch:
         there = current_in(transaction, one.ref)
         if there is None:
             continue
         if is_open(there[1]):
-            draft = draft_in(transaction, one.ref)
-            if draft is not None:
-                close(
-                    transaction,
-                    draft,
-                    BY,
-                    reason(one.cause),
-                    one.cause.ref if one.cause.ref.version else None,
-                )
-                superseded += 1
-        elif one.owner is not None and tag_of(there[1], STATE) in HELD:
-            flagged += _flag(transaction, there, one)
-    return Outcome(superseded, flagged)
+            closing.append((one, there[0]))
+            results.append((closed(there[1], reason(one.cause)), there[0].version))
+    for one in batch:
+        there = None if one.owner is None else current_in(transaction, one.ref)
+        if there is not None and tag_of(there[1], STATE) in HELD and not _asked(transaction, there[1], one):
+            flagging.append((one, there[1]))
+            results.append((marked(there[1]), there[0].version))
+    if not results:
+        return Outcome()
+    ensure(transaction, BY)
+    after = put_all(transaction, results)
+    at = instant_now()
+    beside: list[tuple[Resource, int | None]] = []
+    for (one, before), target in zip(closing, after, strict=False):
+        cause = one.cause.ref if one.cause.ref.version else None
+        beside.append((of_supersession(target, before, BY, reason(one.cause), cause, at), None))
+    for (one, resource), target in zip(flagging, after[len(closing) :], strict=True):
+        assert one.owner is not None
+        beside.append(
+            (review(target, resource, one.cause.ref, one.owner, reason(one.cause), _review_id(one)), None)
+        )
+    put_all(transaction, beside)
+    return Outcome(len(closing), len(flagging))
 
 
-def _flag(transaction: Transaction, there: tuple[Ref, Resource], one: Touched) -> bool:
-    """Mark an accepted result and ask its owner to look again; once for each change."""
-    assert one.owner is not None
-    id_ = review_id(one.ref, one.cause.ref, one.cause.ref.version)
-    if tag_of(there[1], RETRACTION) or transaction.read("Task", id_) is not None:
-        return False  # a review waits already
-    result = put(transaction, marked(there[1]), if_match=there[0].version)
-    put(transaction, review(result, there[1], one.cause.ref, one.owner, reason(one.cause), id_))
-    return True
+def _asked(transaction: Transaction, resource: Resource, one: Touched) -> bool:
+    """Whether a review waits already, or the owner was asked because of this very change before."""
+    return bool(tag_of(resource, RETRACTION)) or transaction.read("Task", _review_id(one)) is not None
+
+
+def _review_id(one: Touched) -> str:
+    return review_id(one.ref, one.cause.ref, one.cause.ref.version)
 
 
 def reason(cause: Cause) -> Reason:

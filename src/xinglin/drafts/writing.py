@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
@@ -44,12 +45,21 @@ def ensure(transaction: Transaction, model: Model) -> None:
         transaction.update("Device", device_id(model), body, skip_unchanged=True)
 
 
+def put_all(transaction: Transaction, resources: Sequence[tuple[Resource, int | None]]) -> list[Ref]:
+    """`put` of many different resources, each with the version that it must have (None: any)."""
+    updates = [(body["resourceType"], body["id"], dumps(body), if_match) for body, if_match in resources]
+    return [Ref(one.type, one.id, one.version) for one in transaction.update_all(updates)]
+
+
+def closed(resource: Resource, reason: Reason) -> Resource:
+    """An open draft as it is once something newer, or a retraction, has closed it."""
+    found = in_state(resource, "superseded")
+    return {**found, "statusReason": concept(reason)} if found["resourceType"] == "Task" else found
+
+
 def close(transaction: Transaction, draft: Draft, by: Model, reason: Reason, cause: Ref | None = None) -> Ref:
     """Supersede an open draft, with the reason. Raises VersionConflict where somebody decided meanwhile."""
-    closed = in_state(draft.resource, "superseded")
-    if draft.ref.type == "Task":
-        closed["statusReason"] = concept(reason)
     ensure(transaction, by)
-    after = put(transaction, closed, if_match=draft.ref.version)
+    after = put(transaction, closed(draft.resource, reason), if_match=draft.ref.version)
     put(transaction, of_supersession(after, draft.ref, by, reason, cause, instant_now()))
     return after

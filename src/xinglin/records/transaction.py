@@ -7,7 +7,7 @@ function of a `Transaction` and hands it to `Records.transact`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from xinglin.kernel.database import Connection
@@ -96,6 +96,19 @@ class Transaction:
             if before is not None:
                 return before.with_outcome("unchanged")
         return self._write(prepared, rid, method, current)
+
+    def update_all(self, updates: Sequence[tuple[str, str, bytes, int | None]]) -> list[Stored]:
+        """`update` of resources that are all different, as ``(type, id, body, if_match)``, in few statements."""
+        names = [(kind, id_) for kind, id_, _, _ in updates]
+        rids, there = look_up(self.connection, self._ledger, self._tenant, names)
+        versions = []
+        for kind, id_, body, if_match in updates:
+            rid = rids[kind, id_]
+            current = there.get(rid)
+            _check_version(kind, id_, current, if_match)
+            prepared = self._prepare(body, kind, id_)
+            versions.append(Version(kind, id_, rid, "PUT", prepared.body, prepared.rows, current))
+        return write_versions(self.connection, self._ledger, self._tenant, versions) if versions else []
 
     def patch(
         self, kind: str, id_: str, change: Callable[[bytes], bytes], *, if_match: int | None = None
