@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xinglin.jobs import Kind, Work
 from xinglin.records.custom import repository
 from xinglin.records.custom.errors import NoSuchParameter, Unproven
-from xinglin.records.custom.rules import KIND
+from xinglin.records.custom.rules import KIND, SETTLE_S
 from xinglin.records.custom.verification import verify
 from xinglin.records.reindexing import Pace, Reindex, count_stale, signatures
 from xinglin.standards.fhir.search.errors import UnknownParameter
@@ -41,7 +41,7 @@ def kinds(site: Site) -> list[Kind]:
                 work.job.tenant,
                 work,
                 kinds=tuple(work.arguments.get("types") or ()),
-                pace=Pace(share=share),
+                pace=Pace(share, SETTLE_S),
                 checkpoint=work.checkpoint,
                 anew=bool(work.arguments.get("all")),
             )
