@@ -1,0 +1,57 @@
+"""What a test kills in the middle: ``python killed_process.py backup|archive|restore|migrate URL FOLDER``.
+
+Says ``begun`` once it is at work; slow enough that a kill finds it there.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from xinglin.apps.backup import base, restore
+from xinglin.apps.backup.archive import archive
+from xinglin.apps.backup.place import open_place
+from xinglin.kernel.database import Connection, open_database
+from xinglin.kernel.settings import Settings
+from xinglin.records import schema
+from xinglin.records.service import open_records
+
+PAUSE_S = 0.01
+
+
+def pause() -> None:
+    print("begun", flush=True)
+    time.sleep(PAUSE_S)
+
+
+def main(what: str, url: str, folder: str) -> None:
+    settings = Settings(backup_folder=str(Path(folder) / "backups"), data=folder)
+    place = open_place(settings)
+    base.PART_LINES, base.RESOURCES, restore.BATCH = 40, 10, 11  # type: ignore[misc]
+    if what == "migrate":
+        # As a large record would be: the kill falls between two statements of the step.
+        real = schema.past.create
+
+        def slow(connection: Connection) -> None:
+            real(connection)
+            print("begun", flush=True)
+            time.sleep(60)
+
+        schema.past.create = slow  # type: ignore[assignment]
+        schema.migrate(open_database(url))
+    elif what == "restore":
+        restore.restore(place, settings, restore.plan(place), url=url, check=pause)
+    else:
+        records = open_records(url, settings)
+        if what == "backup":
+            base.back_up(records, place, check=pause)
+        else:
+            print("begun", flush=True)
+            archive(records, place)
+        records.close()
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
