@@ -22,7 +22,7 @@ from xinglin.kernel.database import open_database  # noqa: E402
 from xinglin.kernel.log import configure  # noqa: E402
 from xinglin.records.service import Records  # noqa: E402
 
-BESIDE = 2000
+BESIDE = 500
 
 
 def ward_in(url: str) -> Ward:
