@@ -117,6 +117,10 @@ def test_help_loads_no_model_and_no_store() -> None:
         (["config", "show", "--set", "port"], "NAME=VALUE"),
         (["demo", "--patients", "-5"], "--patients"),
         (["demo", "--patients", "many"], "--patients"),
+        (["demo", "--live", "--speed", "0"], "--speed"),
+        (["demo", "--live", "--speed", "fast"], "--speed"),
+        (["demo", "--speed", "2"], "--live"),
+        (["demo", "--live", "--no-serve"], "--no-serve"),
     ],
 )
 def test_a_mistake_in_the_command_line_is_one_sentence_with_the_remedy(
