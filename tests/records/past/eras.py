@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import worlds
+
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
@@ -35,9 +36,11 @@ class Era:
     same_numbers: bool
 
 
-def built(database_url: str, folder: Path, seed: int, zone: str, eras: int = 4) -> tuple[Records, list[Era]]:
+def built(
+    database_url: str, folder: Path, seed: int, zone: str, eras: int = 4, base_url: str = HERE
+) -> tuple[Records, list[Era]]:
     """The record after all eras, and each era."""
-    settings = Settings(time_zone=zone, base_url=HERE)
+    settings = Settings(time_zone=zone, base_url=base_url)
     records = Records(open_database(database_url, durable=False), settings)
     chance = random.Random(seed)
     found = []

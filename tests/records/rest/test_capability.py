@@ -94,9 +94,13 @@ def test_every_interaction_and_operation_it_names_is_answered(
         body = json.dumps({"resourceType": type_, "id": "none"}).encode()
         assert ask(api, "POST", f"{type_}/$validate", body=body).status == 200
         for operation in resource["operation"]:
-            answers = [ask(api, "POST", f"{place}/${operation['name']}") for place in (type_, f"{type_}/none")]
+            answers = [
+                ask(api, "POST", f"{place}/${operation['name']}") for place in (type_, f"{type_}/none")
+            ]
             # An operation on instances alone answers 404 where there is none, but not as one that does not exist.
-            assert any(one.status in (200, 202, 400, 405) or b'"code":"not-found"' in one.body for one in answers), operation
+            assert any(
+                one.status in (200, 202, 400, 405) or b'"code":"not-found"' in one.body for one in answers
+            ), operation
 
 
 def test_the_statement_is_itself_a_valid_resource(api: Api) -> None:
