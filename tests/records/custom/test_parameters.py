@@ -298,3 +298,15 @@ def test_another_process_learns_and_what_it_wrote_before_is_made_anew(
     finally:
         first.close()
         second.close()
+
+
+def test_a_parameter_on_every_type(records: Records) -> None:
+    define(records, id_="came-from", base=["Resource"], type="uri", expression="Resource.meta.source")
+    for kind in ("Patient", "Basic"):
+        body = {"resourceType": kind, "id": "a", "meta": {"source": "http://his.example"}}
+        more = {"code": {"text": "x"}} if kind == "Basic" else {}
+        records.update(HERE, kind, "a", json.dumps(body | more).encode())
+    reindexed(records)
+    assert found(records, "Patient", ("came-from", "http://his.example")) == ["a"]
+    assert found(records, "Basic", ("came-from:below", "http://his.example")) == ["a"]
+    assert len({one.number for one in records.own.of(1).parameters}) > 140
