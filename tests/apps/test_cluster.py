@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -15,8 +16,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from postgres import Cluster
 
+from postgres import Cluster
 from xinglin.apps.backup.jobs import BACKUP
 from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.rehearsal import rehearse
@@ -157,7 +158,6 @@ def _each_job_once(queue: Queue, folder: Path) -> None:
 def _one_archive(records: object, settings: Settings, queue: Queue) -> None:
     """Whoever holds the lease archives all that was committed, once."""
     from random_record import last_position
-
     from xinglin.apps.backup.base import remembered
 
     def archived() -> bool:
@@ -168,5 +168,5 @@ def _one_archive(records: object, settings: Settings, queue: Queue) -> None:
     place = open_place(settings)
     names = sorted(path for path in Path(settings.backup_folder).glob("1/archive/*/*.zst"))
     spans = [tuple(map(int, re.findall(r"\d{16}", path.name))) for path in names]
-    assert all(before[1] == after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(spans))
     assert rehearse(place, settings)["well"]

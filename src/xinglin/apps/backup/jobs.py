@@ -46,7 +46,9 @@ def kinds(site: Site) -> list[Kind]:
         try:
             manifest = back_up(site.records, place, steps=_told(work), check=work.check)
         except XinglinError as error:
-            remember(site.records, "backup_failed", {"at_us": now_us(), "reason": error.key})
+            values = {name: str(value) for name, value in error.values.items()}
+            told = {"at_us": now_us(), "reason": error.key, "values": values}
+            remember(site.records, "backup_failed", told)
             raise
         dropped = drop_older(place, site.settings.backup_keep, manifest.record)
         return {

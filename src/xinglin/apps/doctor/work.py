@@ -120,7 +120,7 @@ def _backup(site: Site) -> Iterator[Finding]:
             "backup",
             "error",
             "apps.doctor-backup-failed",
-            {**values, "reason": XinglinError(failed["reason"])},
+            {**values, "reason": XinglinError(failed["reason"], **failed["values"])},
         )
     else:
         yield Finding(

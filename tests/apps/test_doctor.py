@@ -1,0 +1,134 @@
+"""`xinglin doctor` finds what is wrong, says what to do about it in both languages, and tells by its exit code."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xinglin.apps.backup.base import back_up, remember
+from xinglin.apps.backup.place import open_place
+from xinglin.apps.backup.rehearsal import rehearse
+from xinglin.apps.cli.main import main
+from xinglin.apps.doctor import Finding, examine
+from xinglin.kernel.clock import now_us
+from xinglin.kernel.settings import Settings
+from xinglin.records.service import open_records
+from xinglin.records.site import Site
+from xinglin.trust import local_system
+
+PATIENT = b'{"resourceType":"Patient","id":"p1"}'
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    found = Settings(database=database_url, data=str(tmp_path), port=0)
+    records = open_records(database_url, found)
+    records.update(local_system(), "Patient", "p1", PATIENT)
+    records.close()
+    return found
+
+
+def found(settings: Settings) -> dict[str, Finding]:
+    """By name; each has its sentence in both languages."""
+    findings = examine(settings)
+    for finding in findings:
+        assert finding.say("en") != finding.say("zh")
+    return {finding.name: finding for finding in findings}
+
+
+def test_a_record_without_backup_is_warned_about_and_nothing_else_is_wrong(settings: Settings) -> None:
+    told = found(settings)
+    assert told["backup"].key == "apps.doctor-backup-off"
+    assert told["workers"].level == "note"
+    wrong = {name for name, finding in told.items() if finding.level == "error"}
+    assert wrong <= {"fsync", "full_page_writes"}  # the tests' own PostgreSQL runs without
+
+
+def test_a_server_that_may_lose_what_it_acknowledged_is_an_error(postgres_url: str, tmp_path: Path) -> None:
+    told = found(Settings(database=postgres_url, data=str(tmp_path), port=0))
+    assert told["fsync"].level == told["full_page_writes"].level == "error"
+    assert "fsync = on" in told["fsync"].say("en")
+    assert told["autovacuum"].level == "warning"
+    assert told["engine"].say("en").startswith("The engine is PostgreSQL")
+
+
+def test_a_port_that_another_program_has_is_told(settings: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert found(replace(settings, port=port))["port"].key == "apps.doctor-port-taken"
+    assert found(replace(settings, port=port))["port"].level == "ok"
+
+
+def test_the_age_and_outcome_of_backup_archive_and_rehearsal_are_told(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(settings, backup_folder=str(tmp_path / "backups"))
+    assert found(settings)["backup"].key == "apps.doctor-backup-none"
+    records = open_records(settings.database_url, settings)
+    try:
+        place = open_place(settings)
+        back_up(records, place)
+        told = found(settings)
+        assert told["backup"].level == "ok"
+        assert told["rehearsal"].key == "apps.doctor-rehearsal-none"
+        rehearse(place, settings, records=records)
+        assert found(settings)["rehearsal"].level == "ok"
+        records.update(local_system(), "Patient", "p2", b'{"resourceType":"Patient","id":"p2"}')
+        assert found(settings)["archive"].level == "ok"
+
+        def long_ago(connection: object) -> None:
+            connection.execute("UPDATE commits SET at_us = at_us - 100000000")  # type: ignore[attr-defined]
+
+        records.database.write(long_ago)
+        assert found(settings)["archive"].level == "error"
+        remember(
+            records,
+            "backup_failed",
+            {"at_us": now_us() + 1, "reason": "kernel.blobs-full", "values": {"store": "/b"}},
+        )
+        assert found(settings)["backup"].key == "apps.doctor-backup-failed"
+    finally:
+        records.close()
+
+
+def test_failed_jobs_and_a_clock_set_back_are_told(settings: Settings) -> None:
+    records = open_records(settings.database_url, settings)
+    try:
+        queue = Site(records, settings).queue
+        job = queue.add("apps.backup")
+
+        def fail(connection: object) -> None:
+            connection.execute(  # type: ignore[attr-defined]
+                "UPDATE job SET state = 3, started_us = ?, ended_us = ? WHERE id = ?",
+                (now_us(), now_us(), job.id),
+            )
+            connection.execute("UPDATE commits SET at_us = at_us + 7200000000")  # type: ignore[attr-defined]
+
+        records.database.write(fail)
+    finally:
+        records.close()
+    told = found(settings)
+    assert told["jobs_failed"].values == {"kinds": "apps.backup: 1"}
+    assert told["clock_record"].level == "error"
+    assert main(["doctor", "--database", settings.database_url, "--data", settings.data, "--port", "0"]) == 1
+
+
+def test_a_damaged_file_is_found_before_somebody_meets_it(sqlite_url: str, tmp_path: Path) -> None:
+    settings = Settings(database=sqlite_url, data=str(tmp_path), port=0)
+    records = open_records(sqlite_url, settings)
+    records.load(local_system(), (b'{"resourceType":"Patient","id":"q%d"}' % n for n in range(3000))).run()
+    records.close()
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    whole = bytearray(path.read_bytes())
+    for place in range(len(whole) // 2, len(whole), 8192):
+        whole[place : place + 200] = bytes(200)
+    path.write_bytes(whole)
+    told = found(settings)
+    assert any(
+        finding.level == "error" for name, finding in told.items() if name in ("file", "database", "counts")
+    )
