@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from xinglin.kernel.log import configure
 from xinglin.kernel.settings import Settings
 from xinglin.records.consumers import consumers as of_record
 from xinglin.records.feed import Consumer, Consumers, Feed
@@ -44,6 +45,7 @@ PATIENTS = 100
 
 def follow(url: str, what: str) -> None:
     """Run apart: ``four`` consumers that report each second's lag, or ``subscriptions``."""
+    configure("error")  # standard output is for answers
     records = open_records(url, SETTINGS)
     site = Site(records, SETTINGS)
     seen = [0] * 4
@@ -216,6 +218,10 @@ def beside(records: Records, url: str, what: str, seconds: float, pairs: int = 4
     for _ in range(pairs):
         without.append(write_rate(records, seconds / pairs))
         apart = Apart(url, what)
+        while (
+            apart.ask("lag")["lag"] > 0
+        ):  # what was written while nobody followed is not the writers' to wait for
+            time.sleep(0.05)
         with_.append(write_rate(records, seconds / pairs))
         apart.close()
     ratio = statistics.median(b / a for a, b in zip(without, with_, strict=True))

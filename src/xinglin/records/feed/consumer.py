@@ -33,6 +33,9 @@ class Consumer:
         A failed change is tried that often, after ``backoff_s`` and four times as long each time, then parked.
     gather_s
         Least time between two rounds: more of it makes fewer and larger lists under load, and costs the first nothing.
+    ease
+        A round is followed by a rest of so many times as long as it took, half a second at most: for what writes to the
+        database in every round, which else takes turns with the writers where the disk is slow.
     beside
         Runs in a thread of its own for as long as this process leads the consumer; ends when the event is set.
     """
@@ -47,6 +50,7 @@ class Consumer:
     attempts: int = 5
     backoff_s: float = 0.5
     gather_s: float = 0.005
+    ease: float = 0.0
     beside: Callable[[threading.Event], None] | None = None
 
     @property

@@ -28,7 +28,8 @@ from xinglin.records.feed.follow import LOOK_S, Feed
 from xinglin.records.feed.repository import Lane, State
 from xinglin.records.stored import Change
 
-SAVE_S: Final = 0.2
+SAVE_S: Final = 0.5
+REST_MOST_S: Final = 0.5
 AGAIN_MOST_S: Final = 60.0
 WAIT_MOST_S: Final = 15.0
 HELD_MOST: Final = 1000
@@ -94,7 +95,10 @@ class Leader:
                 if not self.round():
                     self._wait()
                 else:  # what is committed meanwhile is read together: under load a round costs as much for many as for one
-                    self.stop.wait(max(0.0, began + self.consumer.gather_s - time.monotonic()))
+                    took = time.monotonic() - began
+                    self.stop.wait(
+                        max(self.consumer.gather_s - took, min(self.consumer.ease * took, REST_MOST_S))
+                    )
             self._save(_Step(), force=True)
         except Fenced:
             logger("feed").warning("lost", consumer=self.consumer.name)

@@ -37,14 +37,23 @@ NAME: Final = "subscriptions"
 BATCH: Final = 500
 KNOWN_MOST: Final = 10_000
 GATHER_S: Final = 0.04
-"""Each round that matches is a transaction, which takes its turn with the writers' own: at most 25 of them a second."""
+EASE: Final = 4.0
+"""Each round that matches is a transaction, whose sync writers wait for: it has a fifth of the disk's time at most, and
+there are 25 of them a second at most."""
 
 
 def consumer(site: Site) -> Consumer:
     """The consumer that keeps the record's Subscriptions up; strictly in order, so that each subscriber is told in order."""
     engine = Engine(site.records)
     return Consumer(
-        NAME, engine.handle, batch=BATCH, lanes=1, start="beginning", gather_s=GATHER_S, beside=engine.deliver
+        NAME,
+        engine.handle,
+        batch=BATCH,
+        lanes=1,
+        start="beginning",
+        gather_s=GATHER_S,
+        ease=EASE,
+        beside=engine.deliver,
     )
 
 
@@ -149,6 +158,7 @@ class Engine:
         since = {found.id: state.since for state, found in kept}
         queued: list[tuple[Key, repository.Due]] = []
         matched: dict[Key, int] = {}
+        sockets = False
         ready = [
             (change, stored) for change, stored in zip(changes, versions, strict=True) if stored is not None
         ]
@@ -159,10 +169,11 @@ class Engine:
                 continue  # written before the Subscription was; it comes by again after a crash
             key = (tenant, found.id)
             matched[key] = change.position
+            sockets |= found.channel == "websocket"
             if found.channel == "rest-hook":
                 queued.append((key, (change.position, place, change.type, change.id, change.version)))
         if matched:
-            self._records.database.write(lambda c: repository.add(c, queued, matched))
+            self._records.database.write(lambda c: repository.add(c, queued, matched, sockets=sockets))
 
     def _versions(self, tenant: int, changes: Iterable[Change]) -> list[Stored | None]:
         predicate = scope(local_system(tenant), "export")

@@ -79,8 +79,15 @@ def forget(connection: Connection, key: Key, *, secrets: bool) -> None:
         connection.execute("DELETE FROM subscription_secret WHERE tenant = ? AND id = ?", key)
 
 
-def add(connection: Connection, queued: Sequence[tuple[Key, Due]], matched: Mapping[Key, int]) -> None:
-    """Queue notifications, and note the newest position that each Subscription matched."""
+def add(
+    connection: Connection, queued: Sequence[tuple[Key, Due]], matched: Mapping[Key, int], *, sockets: bool
+) -> None:
+    """Queue notifications, and note the newest position that each Subscription matched.
+
+    ``sockets``: some of them are told over web sockets, which other processes hold. Where none is, nobody else is woken:
+    on PostgreSQL announcements are committed one after the other, and the writers' would wait for ours (measured: writes
+    at a third of their rate on a slow disk).
+    """
     connection.executemany(
         "INSERT INTO subscription_queue (tenant, subscription, position, place, type, id, version)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -90,7 +97,8 @@ def add(connection: Connection, queued: Sequence[tuple[Key, Due]], matched: Mapp
         "UPDATE subscription SET matched = ? WHERE tenant = ? AND id = ? AND matched < ?",
         [(position, *key, position) for key, position in matched.items()],
     )
-    connection.announce()
+    if sockets:
+        connection.announce()
 
 
 def waiting(connection: Connection) -> set[Key]:
