@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.shown import nearest as nearest
+from xinglin.kernel.shown import redacted as redacted
 
 FILE_NAME = "xinglin.toml"
 PREFIX = "XINGLIN_"
@@ -130,7 +132,9 @@ class Settings:
         "运行中的工作进程自动备份的间隔（秒）。",
         least=60,
     )
-    backup_keep: int = _is(7, "Backups kept; older ones are deleted.", "保留的备份数；更早的备份将被删除。", least=1)
+    backup_keep: int = _is(
+        7, "Backups kept; older ones are deleted.", "保留的备份数；更早的备份将被删除。", least=1
+    )
     archive_every_s: int = _is(
         15,
         "Seconds between archived segments of changes: the most that a lost disk takes, about doubled.",
@@ -427,30 +431,6 @@ class Loaded:
         """The value as it may be printed: a password inside a URL is never shown."""
         value = getattr(self.settings, name)
         return redacted(value) if isinstance(value, str) else value
-
-
-def redacted(url: str) -> str:
-    """``url`` with the password, and any secret among its parameters, replaced by ***.
-
-    >>> redacted("postgresql://ward:secret@db/xinglin?password=p")
-    'postgresql://ward:***@db/xinglin?password=***'
-    """
-    import re
-
-    url = re.sub(r"(://[^/?#@\s]*?:)[^\s]*(?=@)", r"\1***", url)
-    return re.sub(r"(?i)([?&\s](?:password|sslpassword|key|token)=)[^&\s]*", r"\1***", url)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, or None where none is near.
-
-    >>> nearest("time_zon", ABOUT)
-    'time_zone'
-    """
-    import difflib
-
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return found[0] if found else None
 
 
 def load(
