@@ -146,6 +146,15 @@ def test_the_command_line_lists_shows_and_decides(tmp_path: Path, capsys: pytest
     assert say("show", "nonsense", code=1)
 
 
+def test_listing_capabilities_loads_no_record() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; import xinglin.drafts.capability, xinglin.quality.capability; print('xinglin.records' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_python_has_the_same(tmp_path: Path) -> None:
     import xinglin as xl
 

@@ -200,6 +200,16 @@ def test_an_amended_correction_writes_what_the_clinician_says(ward: Ward) -> Non
     assert said.changed == ("valueQuantity.value",)
 
 
+@pytest.mark.parametrize(("typed", "code_"), [("kPa", "kPa"), ("毫米汞柱", None)])
+def test_the_code_of_a_unit_follows_what_was_typed(small_ward: Ward, typed: str, code_: str | None) -> None:
+    small_ward.result("bp")
+    small_ward.drafts.amend(
+        DOCTOR, correct(small_ward), {"valueQuantity.value": "16.0", "valueQuantity.unit": typed}
+    )
+    quantity = small_ward.read("Observation/bp")["valueQuantity"]
+    assert (str(quantity["value"]), quantity["unit"], quantity.get("code")) == ("16.0", typed, code_)
+
+
 def test_a_correction_changes_what_rests_on_the_old_value_and_is_itself_retracted(ward: Ward) -> None:
     ward.result("bp")
     score = ward.propose("Observation/bp", kind="score")

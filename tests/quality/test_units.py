@@ -9,9 +9,9 @@ import pytest
 
 from drafts.patients import DOCTOR, SERVICE, Ward
 from xinglin.drafts.parts import RETRACTION
-from xinglin.quality import examine
 from xinglin.quality.analytes import ANALYTES, by_code
 from xinglin.quality.rule import MODEL, handle, look
+from xinglin.quality.units import examine
 from xinglin.standards.ucum import is_commensurable, is_valid
 
 

@@ -56,7 +56,20 @@ def replaced(resource: dict[str, Any], path: str, text: str) -> dict[str, Any]:
     if isinstance(was, bool) or not isinstance(was, (str, int, float, Decimal)):
         raise KeyError(path)
     holder[last] = text if isinstance(was, str) else _number(text)
+    if last == "unit" and "code" in holder:
+        _recode(holder, text)
     return copied
+
+
+def _recode(quantity: dict[str, Any], unit: str) -> None:
+    """Let the code of a Quantity follow its unit as typed; a unit that is no UCUM has none."""
+    from xinglin.standards.ucum import is_valid
+
+    if is_valid(unit):
+        quantity.update(system="http://unitsofmeasure.org", code=unit)
+    else:
+        quantity.pop("code")
+        quantity.pop("system", None)
 
 
 def _number(text: str) -> Decimal:

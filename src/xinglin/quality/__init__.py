@@ -1,5 +1,1 @@
-"""The quality of what is in the record. First: results whose unit cannot be right."""
-
-from xinglin.quality.units import Finding, examine
-
-__all__ = ["Finding", "examine"]
+"""The quality of what is in the record. First: results whose unit cannot be right (`units`, and the `rule` at work)."""
