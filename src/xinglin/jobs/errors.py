@@ -85,7 +85,7 @@ LATER = frozenset({408, 409, 412, 423, 425, 429})
 def passing(error: BaseException) -> bool:
     """Whether another attempt may end otherwise.
 
-    >>> passing(NoSuchJob("jobs.no-such-job", id="x")), passing(NotNow("jobs.ended")), passing(OSError())
+    >>> passing(NoSuchJob("jobs.no-such-job", id="x")), passing(NotNow("jobs.cancel-ended")), passing(OSError())
     (False, True, True)
     """
     if isinstance(error, Permanent):

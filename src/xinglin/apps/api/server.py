@@ -85,7 +85,9 @@ def serve(
         if records is None:
             own = records = open_record(settings)
         try:
-            _run(records, settings, listener, ready or _print)
+            # A record that is handed in may be another one than the settings name: its worker is whoever opened it.
+            child = None if own is None else _worker(settings)
+            _run(records, settings, listener, ready or _print, child)
         finally:
             if own is not None:
                 own.close()
@@ -110,11 +112,16 @@ def _print(address: str) -> None:
     print(address, flush=True)
 
 
-def _run(records: Records, settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
+def _run(
+    records: Records,
+    settings: Settings,
+    listener: socket.socket,
+    ready: Callable[[str], None],
+    child: Child | None,
+) -> None:
     from xinglin.apps.api.app import create_app
 
     app = create_app(records, settings)
-    child = _worker(settings)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = settings.base_url or f"http://{shown}:{listener.getsockname()[1]}"
     _load()

@@ -60,7 +60,10 @@ class Child:
         pause = BACKOFF_S
         while not self._stopping.is_set():
             began = time.monotonic()
-            code = self._once()
+            try:
+                code = self._once()
+            except OSError as error:  # no process or no memory to be had: later, perhaps
+                code = -(error.errno or 1)
             if self._stopping.is_set():
                 return
             logger("worker").error("ended", code=code)
