@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drafts.patients import DOCTOR, SERVICE, Ward
+from paths import shared
 from xinglin.drafts.parts import RETRACTION
 from xinglin.quality.analytes import ANALYTES, by_code
 from xinglin.quality.rule import MODEL, handle, look
@@ -178,3 +179,24 @@ def test_results_below_detection_and_without_unit_are_left_alone(small_ward: War
     )
     small_ward.result("d", "99", "mmol/L", "14771-0", status="cancelled")
     assert handle(small_ward.records, small_ward.records.changes(SERVICE, 0)) == []
+
+
+def test_of_synthetic_patients_only_their_known_error_is_doubted() -> None:
+    """Synthea reports total protein of about 69 in g/dL, where g/L was meant: the one thing to find in its results."""
+    import gzip
+
+    from xinglin.drafts.exact import loads
+    from xinglin.quality.rule import findings
+
+    judged, doubted = 0, set()
+    for path in sorted(shared("fhir", "synthea-r4-bundles").glob("*.json.gz"))[:12]:
+        for entry in loads(gzip.decompress(path.read_bytes()))["entry"]:
+            resource = entry["resource"]
+            if resource["resourceType"] != "Observation":
+                continue
+            judged += any(coding.get("code") in by_code() for coding in resource["code"].get("coding", ()))
+            doubted |= {
+                (one.finding.analyte.en, one.finding.was_unit, one.finding.unit) for one in findings(resource)
+            }
+    assert judged > 300
+    assert doubted <= {("Total protein", "g/dL", "g/L")}
