@@ -18,7 +18,9 @@ import msgspec
 from xinglin.ingest.errors import SourceError
 from xinglin.ingest.lines import bounded
 from xinglin.ingest.remote_files import Fetch
+from xinglin.ingest.repeats import Repeats, name_of
 from xinglin.ingest.report import Counts, FileReport, Reason, Report
+from xinglin.ingest.sink import check
 from xinglin.jobs import Cancelled, Job, Kind, Work
 from xinglin.kernel.clock import now_us
 from xinglin.records.bulk.exporter import File
@@ -188,11 +190,9 @@ class _Import:
         blob = f"{self._folder}/{name}"
         size = self._site.blobs.size(blob)
         settings = self._site.settings
-        stream = io.BufferedReader(BlobStream(self._site.blobs, blob, state.offset), 1 << 18)
-        with closing(stream):
-            lines = bounded(stream, settings.body_limit_bytes)
-            if state.offset == 0:
-                lines = _without_mark(lines)
+        repeats = self._repeats(blob, size)
+        with closing(self._stream(blob, state.offset)) as stream:
+            lines = self._once_each(bounded(stream, settings.body_limit_bytes), state, taken, repeats)
             loading = self._site.records.load(
                 self._actor, lines, line=state.line, offset=state.offset, batch=settings.import_batch
             )
@@ -206,6 +206,34 @@ class _Import:
                 self._save()
                 self._work.progress(state.offset, size, "ingest.bulk-stage-loading")
                 self._work.check()
+
+    def _stream(self, blob: str, start: int) -> io.BufferedReader:
+        return io.BufferedReader(BlobStream(self._site.blobs, blob, start), 1 << 18)
+
+    def _repeats(self, blob: str, size: int) -> Repeats:
+        """Where each id stands last in the file: were every line of one written, taking the file again would not end."""
+        repeats = Repeats(size, _sound)
+        with closing(self._stream(blob, 0)) as stream:
+            for number, line in enumerate(
+                _without_mark(bounded(stream, self._site.settings.body_limit_bytes)), 1
+            ):
+                if name := name_of(line):
+                    repeats.see(number, *name, line)
+                if number % 1000 == 0:
+                    self._work.check()
+        return repeats
+
+    def _once_each(
+        self, lines: Iterator[bytes], state: State, taken: Taken, repeats: Repeats
+    ) -> Iterator[bytes]:
+        """``lines``, blank where the same id stands again further down: so that offsets stay right."""
+        first = state.line
+        for number, line in enumerate(_without_mark(lines) if state.offset == 0 else lines, first):
+            if (name := name_of(line)) and repeats.superseded(number, *name):
+                taken.counts.setdefault(name[0], Counts()).repeated += 1
+                yield b" " * (len(line) - 1) + b"\n"
+            else:
+                yield line
 
     def _reject(self, taken: Taken, rejected: list[Rejected]) -> None:
         """Keep why these lines were not taken; under a name that a repetition of the batch uses again."""
@@ -277,6 +305,14 @@ def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
     """``lines`` without a byte order mark; three blanks in its place, so that offsets stay right."""
     for number, line in enumerate(lines):
         yield b"   " + line[3:] if number == 0 and line.startswith(b"\xef\xbb\xbf") else line
+
+
+def _sound(body: bytes) -> bool:
+    try:
+        check(body, invariants=False)
+    except Exception:  # whatever is wrong with it is told when its turn comes
+        return False
+    return True
 
 
 class _Head(msgspec.Struct):

@@ -88,6 +88,20 @@ def test_again_it_changes_nothing(place: Place, files: FileServer) -> None:
     assert place.records.read(ACTOR, "Patient", "p1").version == 1
 
 
+def test_an_id_that_stands_again_is_written_once(place: Place, files: FileServer) -> None:
+    last = patient(1, active=True)
+    files.files["/p.ndjson"] = (
+        ndjson(patient(1), patient(2), patient(1, active=False), last)
+        + b'{"resourceType":"Patient","id":"p1","gender":3}\n'
+    )
+    done = place.ended(start(place, manifest(files, "/p.ndjson")))
+    report = done["report"]
+    assert (report["taken"], report["repeated"], report["rejected"]) == (2, 2, 1)
+    assert place.ended(start(place, manifest(files, "/p.ndjson")))["report"]["unchanged"] == 2
+    found = place.records.read(ACTOR, "Patient", "p1")
+    assert (found.version, json.loads(found.body)["active"]) == (1, True)
+
+
 def test_what_is_rejected_comes_back_as_outcomes(place: Place, files: FileServer) -> None:
     lines = [json.dumps(patient(n)).encode() for n in range(60)]
     lines[3] = b"{broken"
