@@ -110,6 +110,7 @@ class Reindex:
     def run(self) -> dict[str, Any]:
         """Make all stale rows anew, prove it, open what is complete; the report. Raises Unproven."""
         proofs: dict[str, Any] = {}
+        self._records.own.adopt(self._tenant)
         for _ in range(ROUNDS):
             rules = self._learn()
             self._scan(rules, 0)
@@ -321,6 +322,7 @@ def want(records: Records, *, anyway: bool = False) -> list[int]:
         tenants = list(repository.tenants(connection))
         tenants += [one for one in repository.live_tenants(connection) if one not in tenants]
     for tenant in tenants:
+        records.own.adopt(tenant)
         present = signatures(records, tenant)
         with records.database.read() as connection:
             text = repository.meta(connection, f"indexed_{tenant}")

@@ -11,7 +11,7 @@ import pytest
 from xinglin.kernel.database import open_database
 from xinglin.kernel.errors import XinglinError
 from xinglin.records.custom.errors import BadDefinition, CodeTaken
-from xinglin.records.reindexing import Pace, Reindex, count_stale
+from xinglin.records.reindexing import Pace, Reindex, count_stale, want
 from xinglin.records.service import Records
 from xinglin.standards.fhir.search.errors import NotIndexedYet, UnknownParameter
 from xinglin.standards.fhir.search.grammar import parse_query
@@ -310,3 +310,21 @@ def test_a_parameter_on_every_type(records: Records) -> None:
     assert found(records, "Patient", ("came-from", "http://his.example")) == ["a"]
     assert found(records, "Basic", ("came-from:below", "http://his.example")) == ["a"]
     assert len({one.number for one in records.own.of(1).parameters}) > 140
+
+
+def test_one_that_was_there_before_these_tables_is_adopted(records: Records) -> None:
+    records.load(HERE, [patient("a", "W")]).run()
+    define(records)
+    define(records, id_="draft", status="draft")
+
+    def forget(connection: Any) -> None:
+        for table in ("own_parameter", "own_generation", "job"):
+            connection.execute(f"DELETE FROM {table}")
+
+    records.database.write(forget)
+    records.own.look()
+    assert want(records) == [1]
+    assert [one.parameter.name for one in records.own.of(1).parameters] == ["ward"]
+    reindexed(records)
+    assert found(records, "Patient", ("ward", "w")) == ["a"]
+    assert [one.parameter.name for one in records.own.of(1).parameters] == ["ward"]

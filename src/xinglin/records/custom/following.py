@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection
+from xinglin.records.bodies import decompress
 from xinglin.records.custom import repository
 from xinglin.records.custom.definition import definitions
-from xinglin.records.custom.errors import CodeTaken, TooManyOwn
+from xinglin.records.custom.errors import BadDefinition, CodeTaken, TooManyOwn
 from xinglin.records.custom.model import OwnParameter
 from xinglin.records.index.rows import IDENTIFIER
-from xinglin.records.repository import count_live
-from xinglin.standards.fhir.parse import parse
+from xinglin.records.repository import count_live, sampled
+from xinglin.standards.fhir.parse import parse, stored
 from xinglin.standards.fhir.search.known import FIRST_OWN
 
 if TYPE_CHECKING:
@@ -35,6 +36,27 @@ def follow(connection: Connection, tenant: int, versions: Sequence[Version]) -> 
         for version in versions
         if version.type == "SearchParameter"
     }
+    return _note(connection, tenant, wanted)
+
+
+def adopt(connection: Connection, tenant: int) -> int | None:
+    """Note SearchParameters that came in by another way: with a restore, or before there were these tables.
+
+    What cannot be searched by stays what it was, a resource and no more. The new generation where there was anything.
+    """
+    generation, after = None, (-1, 0)
+    while batch := sampled(connection, tenant, "SearchParameter", 1, after, 500):
+        after = (batch[-1][4], batch[-1][0])
+        for _, frame, *_ in batch:
+            resource: Any = stored(decompress(frame))
+            try:
+                generation = _note(connection, tenant, {resource.id: definitions(resource)}) or generation
+            except (BadDefinition, CodeTaken):
+                continue
+    return generation
+
+
+def _note(connection: Connection, tenant: int, wanted: dict[str, list[SearchParameter]]) -> int | None:
     live = {one.number: one for one in repository.parameters(connection, tenant) if one.live}
     held = {one.resource for one in live.values()}
     if not any(found or id_ in held for id_, found in wanted.items()):

@@ -110,6 +110,19 @@ class OwnRules:
         """Enqueue a reindex of whatever is stale in the tenant, as part of the running unit of work."""
         self.queue.enqueue(connection, KIND, {}, tenant=tenant, unique=why, shown=shown)
 
+    def adopt(self, tenant: int) -> None:
+        """Take note of SearchParameters that were not written as such here; their index is to be built."""
+        from xinglin.records.custom.following import adopt
+
+        def unit(connection: Connection) -> bool:
+            generation = adopt(connection, tenant)
+            if generation is not None:
+                self.want(connection, tenant, f"generation-{generation}", shown=True)
+            return generation is not None
+
+        if self._database.write(unit):
+            self.look()
+
     def follow(self, connection: Connection, tenant: int, versions: Sequence[Version]) -> None:
         """Take note of SearchParameters being written, in their own transaction. Raises BadDefinition, CodeTaken."""
         from xinglin.records.custom.following import follow
