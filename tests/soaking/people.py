@@ -139,11 +139,16 @@ class Writer(Person):
     def verify(self) -> list[str]:
         """What was acknowledged and is not there, or there twice."""
         found = []
+        there: dict[str, dict[str, Any]] = {}
+        ids = list(self._counts)
+        for start in range(0, len(ids), 200):
+            sought = ",".join(ids[start : start + 200])
+            bundle = self.ask("GET", f"/fhir/Observation?_id={sought}&_count=200").json()
+            there |= {entry["resource"]["id"]: entry["resource"] for entry in bundle.get("entry", ())}
         for id_, (version, count) in self._counts.items():
-            there = self.ask("GET", f"/fhir/Observation/{id_}")
-            body = there.json()
-            if there.status_code != 200:
-                found.append(f"lost: Observation/{id_} answers {there.status_code}")
+            body = there.get(id_)
+            if body is None:
+                found.append(f"lost: Observation/{id_}")
             elif int(body["meta"]["versionId"]) < version or body["valueInteger"] < count:
                 found.append(f"lost: version {version} of Observation/{id_}")
         for identifier, id_ in self._created.items():
