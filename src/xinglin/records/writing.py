@@ -96,7 +96,9 @@ def _signature(version: Version) -> int:
     from xinglin.records.index.signature import index_signature
 
     rows = version.rows
-    return index_signature(version.type) if rows is None else index_signature(version.type, rows.zone, rows.own)
+    return (
+        index_signature(version.type) if rows is None else index_signature(version.type, rows.zone, rows.own)
+    )
 
 
 def _outcome(version: Version, number: int, at_us: int, body: bytes) -> Stored:
