@@ -46,6 +46,22 @@ def again(settings: Settings, url: str, **options: object) -> Records:
     return open_records(url, settings)
 
 
+def links(records: Records) -> list[tuple[object, ...]]:
+    """What the time machine and searches keep of each version, straight from the tables."""
+    with records.database.read() as connection:
+        return sorted(
+            (table, *row)
+            for table, columns in (
+                ("history_reference", "tenant, target, rid, version"),
+                ("history_patient", "tenant, patient, rid, version"),
+                ("ix_reference", "tenant, rid, param, target"),
+                ("history", "tenant, rid, version, patient"),
+                ("resource", "tenant, rid, version, patient"),
+            )
+            for row in connection.execute(f"SELECT {columns} FROM {table}").fetchall()
+        )
+
+
 @pytest.mark.parametrize("to", ["sqlite", "postgresql"])
 def test_what_is_restored_is_what_was_backed_up_on_either_database(
     records: Records, settings: Settings, tmp_path: Path, to: str, request: pytest.FixtureRequest
@@ -125,6 +141,7 @@ def test_a_tenant_of_several_comes_back_with_its_own_rows(settings: Settings, tm
         restored = again(settings, f"sqlite:///{tmp_path}/new.db")
         try:
             assert held(restored) == state(records, last_position(records))
+            assert links(restored) == links(records) != []
             assert (restored.zone(1), restored.zone(2)) == ("UTC", "Europe/Rome")
         finally:
             restored.close()

@@ -24,8 +24,8 @@ FOLLOWED: Final = frozenset({"resource", "history", "commits", "entity", "tenant
 """Tables that have a form of their own in a backup."""
 DRAWN: Final = frozenset(
     {
-        "resource_patient", "term", "ix_token", "ix_reference", "ix_string", "ix_date", "ix_quantity", "ix_pair",
-        "job_worker",
+        "resource_patient", "history_patient", "history_reference", "term", "job_worker",
+        "ix_token", "ix_reference", "ix_string", "ix_date", "ix_quantity", "ix_pair",
     }
 )  # fmt: skip
 """Tables that follow from the rest, or hold what no other process could go on with: made anew, not kept."""
@@ -277,18 +277,6 @@ def add_entities(connection: Connection, rows: Sequence[tuple[int, str, str, int
 def add_commits(connection: Connection, rows: Sequence[Sequence[int]]) -> None:
     """``(tx, position, at_us, tenant)`` as they were."""
     connection.insert("commits", ("tx", "position", "at_us", "tenant"), rows)
-
-
-def add_history(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Superseded versions."""
-    connection.insert(
-        "history",
-        (
-            "rid", "version", "tenant", "type", "id", "tx", "updated_us", "until_us", "state", "method", "patient",
-            "body",
-        ),
-        rows,
-    )  # fmt: skip
 
 
 def go_on_from(connection: Connection, rid: int, tx: int) -> None:

@@ -253,7 +253,7 @@ class _Restoring:
             if part.kind == "versions":
                 yield _Step(part.name, self._part(part.name), self._versions, BATCH, versions=True)
         for one in chosen.segments:
-            yield _Step(one.path, self._segment(one), self._archived, BATCH, versions=True)
+            yield _Step(one.path, self._segment(one), self._versions, BATCH, versions=True)
 
     def _part(self, name: str) -> Callable[[], Iterator[bytes]]:
         path = part_path(self._plan.manifest.name, name)
@@ -359,10 +359,6 @@ class _Restoring:
     def _versions(self, connection: Connection, rows: list[Version]) -> None:
         assert self._records is not None
         put_versions(connection, self._records, rows)
-
-    def _archived(self, connection: Connection, rows: list[Version]) -> None:
-        assert self._records is not None
-        put_versions(connection, self._records, rows, owners=True)
 
 
 def _commit(text: bytes) -> list[int] | None:

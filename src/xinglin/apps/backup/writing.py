@@ -2,107 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
-from xinglin.apps.backup import repository
 from xinglin.apps.backup.form import Version
 from xinglin.kernel.database import Connection
 from xinglin.records import repository as records_repository
 from xinglin.records.bodies import compress
-from xinglin.records.index.rows import IndexRows
+from xinglin.records.index.rows import IndexContext, IndexRows
+from xinglin.records.past.repository import keep_links
 from xinglin.records.repository import LIVE
 from xinglin.records.rows import repository as rows_repository
-from xinglin.records.rows.repository import NOBODY, SEVERAL
 from xinglin.records.service import Records
 
 
-def put_versions(
-    connection: Connection, records: Records, rows: Sequence[Version], *, owners: bool = False
-) -> None:
-    """Write ``rows`` over what is there; those that are there already are passed over.
-
-    ``owners``: draw the owning patient of superseded versions anew, too. Segments need that: the number of a patient who is named
-    but not in the record may be another one now.
-    """
+def put_versions(connection: Connection, records: Records, rows: Sequence[Version]) -> None:
+    """Write ``rows`` over what is there, in the order of versions; those that are there already are passed over."""
     for tenant in sorted({row.tenant for row in rows}):
         mine = sorted((row for row in rows if row.tenant == tenant), key=lambda row: (row.rid, row.version))
-        _put(connection, records, tenant, mine, owners)
+        there = records_repository.current(connection, tenant, sorted({row.rid for row in mine}))
+        waves: list[list[tuple[Version, bool]]] = []
+        for rid, of_one in groupby(mine, key=lambda row: row.rid):
+            before = there.get(rid)
+            new = [row for row in of_one if before is None or row.version > before.version]
+            for number, row in enumerate(new):
+                if number == len(waves):
+                    waves.append([])
+                waves[number].append((row, number == len(new) - 1))
+        for number, wave in enumerate(waves):
+            known = {row.rid for row, _ in wave} if number else set(there)
+            _put(connection, records, tenant, wave, known)
 
 
 def _put(
-    connection: Connection, records: Records, tenant: int, rows: Sequence[Version], owners: bool
+    connection: Connection,
+    records: Records,
+    tenant: int,
+    wave: Sequence[tuple[Version, bool]],
+    known: set[int],
 ) -> None:
-    from xinglin.records.index.signature import index_signature
-
-    context = records.context(tenant)
-    there = records_repository.current(connection, tenant, sorted({row.rid for row in rows}))
-    last: list[Version] = []
-    older: list[tuple[Version, int]] = []  # and until when each held
-    until: dict[int, list[int]] = {}  # of those in the tables now
-    for rid, of_one in groupby(rows, key=lambda row: row.rid):
-        before = there.get(rid)
-        new = [row for row in of_one if before is None or row.version > before.version]
-        if not new:
-            continue
-        if before is not None:
-            until.setdefault(new[0].updated, []).append(rid)
-        older += [(row, later.updated) for row, later in pairwise(new)]
-        last.append(new[-1])
+    """One version each of some resources, over those ``known``; with the flag: the last one, to be found by searches."""
+    until: dict[int, list[int]] = {}
+    for row, _ in wave:
+        if row.rid in known:
+            until.setdefault(row.updated, []).append(row.rid)
     for until_us, rids in until.items():
+        keep_links(connection, tenant, rids)
         records_repository.supersede(connection, tenant, rids, until_us)
         rows_repository.delete(connection, tenant, rids)
-    drawn = [(row.rid, _drawn(row, context)) for row in last]
+    context = records.context(tenant)
+    drawn = [(row.rid, _drawn(row, context, last)) for row, last in wave]
     batch = rows_repository.resolve(connection, records.ledger, tenant, drawn)
     current = [
         (
             row.rid, tenant, row.type, row.id, row.version, row.tx, row.updated, row.state, row.method,
             patient if row.body is not None else row.patient,
-            index_signature(row.type, context.zone if row.body is not None else "UTC"),
+            _signature(row, rows),
             None if row.body is None else compress(row.body),
         )
-        for row, patient in zip(last, batch.patients, strict=True)
+        for (row, _), patient, (_, rows) in zip(wave, batch.patients, drawn, strict=True)
     ]  # fmt: skip
-    records_repository.insert(connection, [row for row in current if row[0] not in there])
-    replaced = [row for row in current if row[0] in there]
+    records_repository.insert(connection, [row for row in current if row[0] not in known])
+    replaced = [row for row in current if row[0] in known]
     if replaced:
         records_repository.replace(connection, replaced)
     rows_repository.insert(connection, batch)
-    if older:
-        patients = _owners(connection, records, tenant, [row for row, _ in older]) if owners else None
-        repository.add_history(connection, [_history(row, until_us, patients) for row, until_us in older])
 
 
-def _history(row: Version, until_us: int, patients: Mapping[tuple[int, int], int] | None) -> tuple[Any, ...]:
-    patient = row.patient if patients is None else patients.get((row.rid, row.version), row.patient)
-    body = None if row.body is None else compress(row.body)
-    return (
-        row.rid, row.version, row.tenant, row.type, row.id, row.tx, row.updated, until_us, row.state, row.method,
-        patient, body,
-    )  # fmt: skip
-
-
-def _drawn(row: Version, context: Any) -> IndexRows:
+def _drawn(row: Version, context: IndexContext, last: bool) -> IndexRows:
+    """Index rows; of a version that the next one supersedes at once only what history keeps of them."""
     from xinglin.records.index.extract import extract
     from xinglin.standards.fhir.parse import parse
 
-    return IndexRows() if row.body is None or row.state != LIVE else extract(parse(row.body), context)
+    if row.body is None or row.state != LIVE:
+        return IndexRows()
+    rows = extract(parse(row.body), context)
+    if last:
+        return rows
+    kept = IndexRows(zone=rows.zone)
+    kept.references, kept.patients = rows.references, rows.patients
+    return kept
 
 
-def _owners(
-    connection: Connection, records: Records, tenant: int, rows: Sequence[Version]
-) -> dict[tuple[int, int], int]:
-    """Of each version that has an owner and a body: rid of its one Patient, or SEVERAL."""
-    context = records.context(tenant)
-    owned = {
-        (row.rid, row.version): _drawn(row, context).patients
-        for row in rows
-        if row.patient > NOBODY and row.body is not None
-    }
-    names = {("Patient", patient) for patients in owned.values() for patient in patients}
-    rids = records.ledger.entities(connection, tenant, names)
-    return {
-        key: rids["Patient", patients[0]] if len(patients) == 1 else SEVERAL if patients else NOBODY
-        for key, patients in owned.items()
-    }
+def _signature(row: Version, rows: IndexRows) -> Any:
+    from xinglin.records.index.signature import index_signature
+
+    return index_signature(row.type) if row.body is None else index_signature(row.type, rows.zone, rows.own)
