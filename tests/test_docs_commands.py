@@ -72,9 +72,10 @@ class Reader:
         }
 
     def typed(self, line: str) -> str:
-        """``line`` with the addresses of this machine."""
+        """``line`` with addresses of this machine, and a hospital of a size for a test."""
         line = re.sub(r"(localhost|127\.0\.0\.1):8080", f"127.0.0.1:{self.port}", line)
         line = re.sub(r"postgresql://[\w@./\-]+", self._postgres, line)
+        line = re.sub(r"--patients \d+", "--patients 14", line)  # a thousand take their minute
         return re.sub(r"--port \d+", f"--port {free_port()}", line)
 
     def serve(self) -> None:
