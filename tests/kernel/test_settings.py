@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from xinglin.kernel.settings import ABOUT, SettingError, Settings, load, nearest, redacted
+from xinglin.kernel.setting import SettingError
+from xinglin.kernel.settings import ABOUT, Settings, load, nearest, redacted
 
 
 def test_later_sources_win_and_each_origin_is_known(tmp_path: Path) -> None:

@@ -13,41 +13,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.setting import PREFIX, About, SettingError, setting
 from xinglin.kernel.shown import nearest as nearest
 from xinglin.kernel.shown import redacted as redacted
 
 FILE_NAME = "xinglin.toml"
-PREFIX = "XINGLIN_"
 MIB = 1024 * 1024
 _NOT_SETTINGS = (f"{PREFIX}CONFIG", f"{PREFIX}TEST_")  # the file itself; what only tests read
-
-
-class SettingError(XinglinError):
-    """A setting is unknown or its value is not one it takes."""
-
-    status: ClassVar[int] = 400
-    issue: ClassVar[str] = "invalid"
-
-
-def _is(
-    default: Any,
-    en: str,
-    zh: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A field of Settings: its default, its meaning, and the values it takes."""
-    meta = {"en": en, "zh": zh, "least": least, "most": most, "choices": choices}
-    if callable(default):
-        return field(default_factory=default, metadata=meta)
-    return field(default=default, metadata=meta)
 
 
 def user_folder() -> str:
@@ -64,97 +40,97 @@ class Settings:
     """What this installation is set to. Sizes in bytes, times in seconds, where the name says so."""
 
     # Where the record is
-    data: str = _is(
+    data: str = setting(
         user_folder,
         "Folder of the database file, the import ledger and the rejects.",
         "存放数据库文件、导入台账和被拒数据的文件夹。",
     )
-    database: str = _is(
+    database: str = setting(
         "",
         "Database: a file, sqlite:///FILE, postgresql://…, or demo; empty: xinglin.db in the data folder.",
         "数据库：文件路径、sqlite:///文件、postgresql://… 或 demo；留空即数据文件夹中的 xinglin.db。",
     )
     # Blobs and bulk
-    blobs: str = _is(
+    blobs: str = setting(
         "",
         "Where large files lie (exports, uploads, images): a folder or s3://BUCKET/PREFIX; empty: blobs in the data folder.",
         "大文件（导出、上传、影像）的存放处：文件夹或 s3://存储桶/前缀；留空即数据文件夹中的 blobs。",
     )
-    blobs_endpoint: str = _is(
+    blobs_endpoint: str = setting(
         "",
         "Address of an S3 service other than Amazon's, such as http://minio:9000; empty: as the environment says.",
         "非 Amazon 的 S3 服务地址，如 http://minio:9000；留空则取自环境变量。",
     )
-    export_keep_hours: float = _is(
+    export_keep_hours: float = setting(
         24.0,
         "Hours for which the files of a bulk export can be fetched once it is done.",
         "批量导出完成后其文件可供下载的小时数。",
         least=0.01,
     )
-    export_file_bytes: int = _is(
+    export_file_bytes: int = setting(
         128 * MIB,
         "Size at which a bulk export begins a new file; a crash costs one file's work.",
         "批量导出时单个文件达到此字节数即另起新文件；中断后只需重做一个文件。",
         least=1024,
     )
-    import_hosts: str = _is(
+    import_hosts: str = setting(
         "localhost 127.0.0.1 ::1",
         "Hosts from which $import may fetch files, as host or host:port, with blanks between; * is any, empty none.",
         "$import 可从哪些主机获取文件，写作 主机 或 主机:端口，以空格分隔；* 表示任意，留空则一律不许。",
     )
     # The server
-    host: str = _is(
+    host: str = setting(
         "127.0.0.1",
         "Address to listen on; anything but loopback lets other machines in.",
         "监听地址；若非本机回环地址，其他机器即可访问。",
     )
-    port: int = _is(
+    port: int = setting(
         8080,
         "Port to listen on; 0 takes a free one.",
         "监听端口；0 表示任取一个空闲端口。",
         least=0,
         most=65535,
     )
-    base_url: str = _is(
+    base_url: str = setting(
         "",
         "Address under which clients reach the server, in links and Location; empty: from the request.",
         "客户端访问本服务器所用的地址，用于链接和 Location；留空则取自请求。",
     )
     # Backup
-    backup_folder: str = _is(
+    backup_folder: str = setting(
         "",
         "Where backups and archived changes go: a folder or s3://BUCKET/PREFIX; empty: none are made by themselves.",
         "备份和变更归档的存放处：文件夹或 s3://存储桶/前缀；留空则不自动备份。",
     )
-    backup_every_s: int = _is(
+    backup_every_s: int = setting(
         86400,
         "Seconds between backups that a running worker makes by itself.",
         "运行中的工作进程自动备份的间隔（秒）。",
         least=60,
     )
-    backup_keep: int = _is(
+    backup_keep: int = setting(
         7, "Backups kept; older ones are deleted.", "保留的备份数；更早的备份将被删除。", least=1
     )
-    archive_every_s: int = _is(
+    archive_every_s: int = setting(
         15,
         "Seconds between archived segments of changes: the most that a lost disk takes, about doubled.",
         "变更归档的间隔（秒）；磁盘损毁时丢失的时间至多约为其两倍。",
         least=1,
         most=30,
     )
-    rehearse_every_s: int = _is(
+    rehearse_every_s: int = setting(
         7 * 86400,
         "Seconds between rehearsals that restore the newest backup into a scratch database; 0: none.",
         "恢复演练（将最新备份恢复到临时数据库）的间隔（秒）；0 表示不演练。",
         least=0,
     )
-    backup_key_file: str = _is(
+    backup_key_file: str = setting(
         "",
         "File whose content encrypts backups; without it nobody can read them. Empty: not encrypted.",
         "用其内容加密备份的密钥文件；丢失后任何人都无法读取备份。留空则不加密。",
     )
     # Reindexing
-    reindex_share: float = _is(
+    reindex_share: float = setting(
         0.5,
         "The share of one core's time that a reindex may take; the rest of it, reads and writes have to themselves.",
         "重建索引可占用一个核心的时间比例；其余时间留给读写。",
@@ -162,15 +138,15 @@ class Settings:
         most=1,
     )
     # The worker
-    worker: bool = _is(
+    worker: bool = setting(
         True,
         "Whether the server starts a worker beside it; false where `xinglin worker` runs elsewhere.",
         "服务器是否同时启动一个工作进程；另行运行 `xinglin worker` 时设为 false。",
     )
-    worker_threads: int = _is(
+    worker_threads: int = setting(
         2, "Jobs that one worker runs at a time.", "一个工作进程同时运行的任务数。", least=1, most=64
     )
-    job_retention_days: int = _is(
+    job_retention_days: int = setting(
         14,
         "Days after which ended jobs are deleted from the queue; their Tasks stay in the record.",
         "任务结束后在队列中保留的天数，逾期清除；其 Task 仍留在病历中。",
@@ -178,69 +154,69 @@ class Settings:
         most=3650,
     )
     # How people are spoken to, and the hospital's time
-    language: str = _is(
+    language: str = setting(
         "auto",
         "Language of sentences: en, zh, or auto (from the locale or the browser).",
         "提示语言：en、zh 或 auto（取自系统区域或浏览器）。",
         choices=("auto", "en", "zh"),
     )
-    time_zone: str = _is(
+    time_zone: str = setting(
         "UTC",
         "Time zone of the site, in which a date without a time is a day. A record keeps the one it was made with until"
         " `xinglin doctor --adopt-time-zone`.",
         "本院时区；只有日期而没有时间时，按此时区的一天计。数据库沿用建库时的时区，运行"
         " `xinglin doctor --adopt-time-zone` 方可更改。",
     )
-    log_level: str = _is(
+    log_level: str = setting(
         "warning",
         "Least grave events written to the log: debug, info, warning or error.",
         "写入日志的最低级别：debug、info、warning 或 error。",
         choices=("debug", "info", "warning", "error"),
     )
     # Subscriptions
-    subscription_private: bool = _is(
+    subscription_private: bool = setting(
         True,
         "Notifications may go to subscribers inside private networks.",
         "允许向内网地址的订阅方发送通知。",
     )
-    subscription_loopback: bool = _is(
+    subscription_loopback: bool = setting(
         False,
         "Notifications may go to this machine itself, its databases and this server included.",
         "允许向本机（包括本机上的数据库和本服务）发送通知。",
     )
-    subscription_timeout_s: float = _is(
+    subscription_timeout_s: float = setting(
         10.0,
         "Seconds that a subscriber may take to answer a notification.",
         "订阅方应答一次通知的时限（秒）。",
         least=0.1,
         most=300,
     )
-    subscription_give_up_s: float = _is(
+    subscription_give_up_s: float = setting(
         86400.0,
         "Seconds after which a subscription whose subscriber takes nothing is switched off.",
         "订阅方持续不接收通知多久（秒）后停用该订阅。",
         least=1,
     )
-    subscription_queue_limit: int = _is(
+    subscription_queue_limit: int = setting(
         100_000,
         "Most notifications that wait for one subscriber; beyond it the subscription is switched off.",
         "一个订阅方最多积压的通知数；超出即停用该订阅。",
         least=1,
     )
     # Bounds on what comes in
-    body_limit_bytes: int = _is(
+    body_limit_bytes: int = setting(
         10 * MIB,
         "Largest request body, and largest single resource.",
         "请求正文及单个资源的最大字节数。",
         least=1024,
     )
-    bundle_limit: int = _is(
+    bundle_limit: int = setting(
         5000,
         "Most entries of a batch or transaction over REST.",
         "经 REST 提交的批量或事务 Bundle 的最多条目数。",
         least=1,
     )
-    nesting_limit: int = _is(
+    nesting_limit: int = setting(
         64,
         "Deepest nesting of JSON arrays and objects.",
         "JSON 数组与对象的最大嵌套层数。",
@@ -248,52 +224,52 @@ class Settings:
         most=500,
     )
     # Bounds on questions
-    page_size: int = _is(
+    page_size: int = setting(
         20, "Entries of a page unless _count says.", "未指定 _count 时每页的条目数。", least=1
     )
-    page_size_max: int = _is(
+    page_size_max: int = setting(
         1000, "Most entries of a page, whatever _count says.", "每页条目数上限，_count 不得超过。", least=1
     )
-    chain_depth: int = _is(
+    chain_depth: int = setting(
         8,
         "Most links of a chained or _has search parameter.",
         "链式检索或 _has 检索参数的最多层数。",
         least=1,
         most=32,
     )
-    chain_branches: int = _is(
+    chain_branches: int = setting(
         500,
         "Most resource types that the chains of one search may lead through where none is named.",
         "链式检索未写明类型时，一次检索最多经过的资源类型数。",
         least=1,
     )
-    include_parameter_limit: int = _is(
+    include_parameter_limit: int = setting(
         30,
         "Most _include and _revinclude parameters of one search.",
         "一次检索中 _include 与 _revinclude 的最多个数。",
         least=1,
     )
-    sort_key_limit: int = _is(5, "Most keys of _sort.", "_sort 的最多排序项数。", least=1, most=20)
-    element_limit: int = _is(200, "Most names in _elements.", "_elements 的最多元素数。", least=1)
-    pattern_limit: int = _is(
+    sort_key_limit: int = setting(5, "Most keys of _sort.", "_sort 的最多排序项数。", least=1, most=20)
+    element_limit: int = setting(200, "Most names in _elements.", "_elements 的最多元素数。", least=1)
+    pattern_limit: int = setting(
         256, "Most characters of one search value.", "单个检索值的最多字符数。", least=8, most=65536
     )
-    parameter_limit: int = _is(
+    parameter_limit: int = setting(
         100, "Most parameters of one search.", "一次检索的最多参数个数。", least=1, most=10000
     )
-    value_limit: int = _is(
+    value_limit: int = setting(
         500,
         "Most comma-separated values of one search parameter.",
         "一个检索参数中以逗号分隔的最多取值个数。",
         least=1,
     )
-    include_limit: int = _is(
+    include_limit: int = setting(
         5000,
         "Most resources brought in by _include and _revinclude to one page.",
         "_include 与 _revinclude 为一页带入的最多资源数。",
         least=1,
     )
-    search_time_limit_s: float = _is(
+    search_time_limit_s: float = setting(
         10.0,
         "Seconds after which a search is stopped.",
         "一次检索的时间上限（秒），超时即中止。",
@@ -301,32 +277,32 @@ class Settings:
         most=3600,
     )
     # Bounds on import
-    import_batch: int = _is(
+    import_batch: int = setting(
         1000,
         "Resources written in one transaction of an import.",
         "导入时每个事务写入的资源数。",
         least=1,
         most=100000,
     )
-    import_bundle_limit_bytes: int = _is(
+    import_bundle_limit_bytes: int = setting(
         32 * MIB,
         "Largest transaction bundle an import takes: it is held in memory, being all or nothing.",
         "导入时单个事务 Bundle 的最大字节数：事务须整体成败，故全部读入内存。",
         least=MIB,
     )
-    import_workbook_limit_bytes: int = _is(
+    import_workbook_limit_bytes: int = setting(
         256 * MIB,
         "Largest workbook (xlsx, xls, ods), unpacked, that an import takes: it is held in memory.",
         "导入的工作簿（xlsx、xls、ods）解压后的最大字节数：工作簿须全部读入内存。",
         least=MIB,
     )
-    import_unpacked_limit_bytes: int = _is(
+    import_unpacked_limit_bytes: int = setting(
         100 * 1024 * MIB,
         "Most bytes that one compressed file may unpack to in an import.",
         "导入时一个压缩文件解压后的最多字节数。",
         least=MIB,
     )
-    import_ratio_limit: int = _is(
+    import_ratio_limit: int = setting(
         1000,
         "Highest ratio of unpacked to packed size in an import; above it the file is taken for a bomb.",
         "导入时解压后与压缩前大小之比的上限；超出则视为压缩炸弹。",
@@ -353,56 +329,6 @@ class Settings:
     def data_folder(self) -> Path:
         """The data folder as an absolute path; it may not exist yet."""
         return Path(self.data).expanduser().absolute()
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a setting is: its name, type (int, float, str, bool), meaning by language, default, bounds."""
-
-    name: str
-    kind: type
-    meaning: dict[str, str]
-    least: float | None
-    most: float | None
-    choices: tuple[str, ...]
-    default: Any  # None: worked out on each machine
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return PREFIX + self.name.upper()
-
-    def parse(self, value: object) -> Any:
-        """``value``, from a file, the environment or a flag, as this setting's type. Raises SettingError."""
-        try:
-            if isinstance(value, bool) != (self.kind is bool) and not isinstance(value, str):
-                raise ValueError
-            if self.kind is bool and isinstance(value, str):
-                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
-                    value.lower()
-                ]
-            if self.kind is int and isinstance(value, float):
-                raise ValueError
-            if self.kind is str and not isinstance(value, str):
-                raise ValueError
-            parsed = self.kind(value)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SettingError(
-                f"kernel.setting-not-{self.kind.__name__}", name=self.name, value=value
-            ) from error
-        self.check(parsed)
-        return parsed
-
-    def check(self, value: Any) -> None:
-        """Raises SettingError where ``value`` is outside the bounds."""
-        if self.choices and value not in self.choices:
-            raise SettingError(
-                "kernel.setting-choice", name=self.name, value=value, choices=", ".join(self.choices)
-            )
-        if self.least is not None and value < self.least:
-            raise SettingError("kernel.setting-least", name=self.name, value=value, least=f"{self.least:g}")
-        if self.most is not None and value > self.most:
-            raise SettingError("kernel.setting-most", name=self.name, value=value, most=f"{self.most:g}")
 
 
 _KINDS: dict[Any, type] = {"int": int, "float": float, "str": str, "bool": bool}
