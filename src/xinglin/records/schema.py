@@ -33,7 +33,6 @@ from typing import Final
 
 from xinglin.jobs import schema as jobs
 from xinglin.kernel.database import Connection, Database, NewerSchema, run_script
-from xinglin.records.bulk import schema as bulk
 from xinglin.records.custom import schema as custom
 from xinglin.records.feed import schema as feed
 from xinglin.records.past import schema as past
@@ -198,8 +197,8 @@ def make_search_tables(connection: Connection) -> None:
 
 
 def _second(connection: Connection) -> None:
-    """The backbone: queue, feed, time machine, custom parameters, bulk; each with its own tables."""
-    for part in (jobs, feed, past, custom, bulk):
+    """The backbone: queue, feed, time machine, custom parameters; each with its own tables."""
+    for part in (jobs, feed, past, custom):
         part.create(connection)
 
 
