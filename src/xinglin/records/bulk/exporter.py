@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILE_BYTES: Final = 128 * 1024 * 1024
 SEARCH_S: Final = 3600.0
-"""How long one page of a ``_typeFilter`` may be searched for: nobody waits at the other end."""
+"""How long a ``_typeFilter`` may be searched for: nobody waits at the other end."""
 
 
 class File(msgspec.Struct):
@@ -128,7 +128,9 @@ class Exporter:
                 if group is not None:
                     numbers = in_compartments(connection, predicate, kind, group, since)
                 if kind in filtered:
-                    found = found_by(connection, predicate, search, self._ask, export, kind)
+                    found = found_by(
+                        connection, predicate, search, self._ask, export, kind, self._watch.check
+                    )
                     numbers = found if numbers is None else numbers.both(found)
                 if numbers is None:
                     total += repository.count(connection, predicate, Walk(kind, moment, since))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import structs
 
 from xinglin.kernel.database import Connection
 from xinglin.records.bulk import repository
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from xinglin.records.search import Search
     from xinglin.standards.fhir.search.query import Query
 
-PAGE: Final = 1000
+LOOK: Final = 10_000
 DEEPEST: Final = 20
 """Groups within Groups that are followed."""
 Ask = Callable[[str, list[tuple[str, str]]], "Query"]
@@ -101,23 +100,24 @@ class Numbers:
 
 
 def found_by(
-    connection: Connection, predicate: Predicate, search: Search, ask: Ask, export: Export, kind: str
+    connection: Connection,
+    predicate: Predicate,
+    search: Search,
+    ask: Ask,
+    export: Export,
+    kind: str,
+    check: Callable[[], None] = lambda: None,
 ) -> Numbers:
-    """The resources of ``kind`` that one of its filters finds."""
+    """The resources of ``kind`` that one of its filters finds. ``check``: called now and then, raises to stop."""
     found = Numbers()
     for filtered, text in export.filters:
         if filtered != kind:
             continue
         query = ask(kind, without_form(parse_qsl(text, keep_blank_values=True)))
-        query = structs.replace(query, count=PAGE, total="none", sort=())
-        while True:
-            page = search.page(connection, predicate, query)
-            names = [(entry.stored.type, entry.stored.id) for entry in page.entries]
-            for number in find_entities(connection, predicate.tenant, names).values():
-                found.add(number)
-            if page.next is None:
-                break
-            query = structs.replace(query, cursor=page.next)
+        for place, number in enumerate(search.numbers(connection, predicate, query)):
+            found.add(number)
+            if place % LOOK == 0:
+                check()
     return found
 
 
