@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from xinglin.records.search.includes import included
 from xinglin.records.search.lift import Lifter
 from xinglin.records.search.nodes import Never, Shape
 from xinglin.records.search.plans import Plan, best, choose, driving, steps
-from xinglin.records.search.repository import Lookup
+from xinglin.records.search.repository import Lookup, streamed
 from xinglin.records.search.statements import Statement, Statements, Step
 from xinglin.records.stored import Stored
 from xinglin.records.visibility import visible
@@ -122,6 +122,11 @@ class Search:
         with bounded(connection, None, self.bounds.time_s, restore=True):
             rows, _ = _Run(self, connection, predicate, query).matches(most)
             return [(row.stored.type, row.stored.id) for row in rows]
+
+    def numbers(self, connection: Connection, predicate: Predicate, query: Query) -> Iterator[int]:
+        """The numbers of all matches, once each, in no order and without reading a body; whatever the query's page is."""
+        with bounded(connection, None, self.bounds.time_s, restore=True):
+            yield from _Run(self, connection, predicate, query).numbers()
 
     def explain(
         self, connection: Connection, predicate: Predicate, query: Query
@@ -250,6 +255,17 @@ class _Run:
             statement = compiled.count(driving(plan, self.shape, compiled), others, self.shape.types, most)
         found = self.number(statement.sql, [self.values[slot] for slot in statement.slots])
         return None if found == most else found
+
+    def numbers(self) -> Iterator[int]:
+        """See `Search.numbers`."""
+        if self.never:
+            return
+        compiled = self.compiler()
+        plan = best(self.shape, compiled, self.counted)
+        others = tuple(node for place, node in enumerate(self.shape.nodes) if place != plan.driver)
+        statement = compiled.numbers(driving(plan, self.shape, compiled), others, self.shape.types)
+        for (number,) in streamed(self.connection, statement.sql, [self.values[s] for s in statement.slots]):
+            yield number
 
     # Cursors
 

@@ -7,16 +7,19 @@ remembered answer would miss what was written a moment ago, and one look costs a
 # ruff: noqa: S608 - the text is put together from this package's own words only; every value is bound
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xinglin.kernel.database import Connection
+from xinglin.kernel.database import Connection, Row
 from xinglin.records.index.rows import CANONICAL
 
 MOST_VALUES = 512
 """Numbers of one code that are bound one by one; a code with more displays is compared by a sub-select."""
 MOST_DISTINCT = 4096
 """Distinct values of one parameter looked through for `:text` and `system|`."""
+
+STREAMED = 20_000
+"""Rows that are fetched at once from PostgreSQL."""
 
 _DISTINCT = """WITH RECURSIVE v(value) AS (
 SELECT (SELECT min({column}) FROM {table} WHERE tenant = ? AND {under})
@@ -133,6 +136,19 @@ SELECT type FROM v WHERE type IS NOT NULL"""
                 [*part, self.tenant, *params],
             )
         return kept
+
+
+def streamed(connection: Connection, sql: str, params: Sequence[object]) -> Iterator[Row]:
+    """The rows of a statement, however many there are, without all of them in memory at once."""
+    if connection.dialect == "sqlite":  # gives them as they are found
+        yield from connection.execute(sql, params)
+        return
+    # All will be read: let the plan be the one that is quickest for all of them.
+    connection.execute("SELECT set_config('cursor_tuple_fraction', '1', true)")
+    connection.execute(f"DECLARE streamed NO SCROLL CURSOR FOR {sql}", params)
+    while rows := connection.execute(f"FETCH {STREAMED} FROM streamed").fetchall():
+        yield from rows
+    connection.execute("CLOSE streamed")
 
 
 def after(stem: str) -> str:

@@ -173,6 +173,10 @@ class Statements(Ordering):
         found = self.candidates(arms, nodes, types)
         return finished(f"SELECT count(*) FROM (SELECT 1 FROM ({found}) u{limit}) c")
 
+    def numbers(self, arms: Sequence[Arm], nodes: Sequence[Node], types: tuple[int, ...]) -> Statement:
+        """The number of every candidate, once each, in no order."""
+        return finished(self.candidates(arms, nodes, types), 1)
+
     def count_all(self, types: tuple[int, ...]) -> Statement:
         """How many live resources there are: by the index of all less that of the deleted, without reading a row."""
         d, e = self.alias("d"), self.alias("e")
