@@ -9,7 +9,7 @@ Source: HL7 FHIR R4, provenance.html; W3C PROV-DM.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,8 @@ from xinglin.trust import Actor
 
 MOST: Final = 2000
 """Edges that one question follows unless it says otherwise."""
+AT_ONCE: Final = 100
+"""Resources that one search asks about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,24 @@ def computed_from(records: Records, actor: Actor, start: Ref, *, most: int = MOS
 def citing(records: Records, actor: Actor, one: Ref) -> Iterator[tuple[Ref, Resource]]:
     """The Provenances that have any version of ``one`` among their entities."""
     return found(records, actor, "Provenance", ("entity", one.name))
+
+
+def citing_any(records: Records, actor: Actor, many: Iterable[Ref]) -> Iterator[tuple[Ref, Resource]]:
+    """`citing` of many, in few searches; a Provenance that cites several of them may come several times."""
+    return _any(records, actor, "entity", many)
+
+
+def about_any(records: Records, actor: Actor, many: Iterable[Ref]) -> Iterator[tuple[Ref, Resource]]:
+    """`about` of many, in few searches; a Provenance about several of them may come several times."""
+    return _any(records, actor, "target", many)
+
+
+def _any(
+    records: Records, actor: Actor, parameter: str, many: Iterable[Ref]
+) -> Iterator[tuple[Ref, Resource]]:
+    names = [one.name for one in many]
+    for start in range(0, len(names), AT_ONCE):
+        yield from found(records, actor, "Provenance", (parameter, ",".join(names[start : start + AT_ONCE])))
 
 
 def about(records: Records, actor: Actor, one: Ref) -> list[tuple[Ref, Resource]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from xinglin.drafts.errors import NotADraft
@@ -13,6 +13,7 @@ from xinglin.drafts.states import tag_of
 from xinglin.records import repository
 from xinglin.records.errors import Gone, NoSuchVersion, NotFound
 from xinglin.records.service import Records
+from xinglin.records.stored import Stored
 from xinglin.records.transaction import Transaction
 from xinglin.standards.fhir.search.grammar import parse_query
 from xinglin.standards.fhir.search.query import Query
@@ -24,7 +25,13 @@ Resource = dict[str, Any]
 
 def query(records: Records, actor: Actor, type_: str | None, *pairs: tuple[str, str]) -> Query:
     """A strict search."""
-    return parse_query(type_, list(pairs), strict=True, timezone=records.zone(actor.tenant))
+    return parse_query(
+        type_,
+        list(pairs),
+        strict=True,
+        timezone=records.zone(actor.tenant),
+        known=records.known(actor.tenant),
+    )
 
 
 def found(
@@ -51,6 +58,23 @@ def current(records: Records, actor: Actor, one: Ref) -> tuple[Ref, Resource] | 
     except (NotFound, Gone):
         return None
     return Ref(stored.type, stored.id, stored.version), loads(stored.body)
+
+
+def current_of(records: Records, actor: Actor, many: Iterable[Ref]) -> dict[Ref, tuple[Ref, Resource]]:
+    """`current` of many at once, by the bare reference; what is not there, or is deleted, is left out."""
+    return _by_ref(records.read_all(actor, [(one.type, one.id) for one in many]))
+
+
+def current_of_in(transaction: Transaction, many: Iterable[Ref]) -> dict[Ref, tuple[Ref, Resource]]:
+    """`current_of`, as a transaction sees it."""
+    return _by_ref(transaction.read_all((one.type, one.id) for one in many))
+
+
+def _by_ref(found_: Mapping[tuple[str, str], Stored]) -> dict[Ref, tuple[Ref, Resource]]:
+    return {
+        Ref(*name): (Ref(stored.type, stored.id, stored.version), loads(stored.body))
+        for name, stored in found_.items()
+    }
 
 
 def version(records: Records, actor: Actor, one: Ref) -> Resource | None:

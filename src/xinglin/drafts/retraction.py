@@ -11,13 +11,12 @@ that was written while its input changed is met when its own Provenance comes by
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from xinglin import __version__
-from xinglin.drafts.graph import about, citing
+from xinglin.drafts.graph import about_any, citing_any
 from xinglin.drafts.parts import HELD, RETRACTION, STATE, Model, Reason, Ref
 from xinglin.drafts.provenance import (
     Resource,
@@ -27,7 +26,7 @@ from xinglin.drafts.provenance import (
     person_in,
     targets_in,
 )
-from xinglin.drafts.reading import current, current_in, version
+from xinglin.drafts.reading import current_of, current_of_in, version
 from xinglin.drafts.reviewing import review, review_id
 from xinglin.drafts.states import Change, difference, is_open, marked, tag_of
 from xinglin.drafts.writing import closed, ensure, instant_now, put_all
@@ -40,8 +39,8 @@ from xinglin.records.transaction import Transaction
 from xinglin.trust import Actor
 
 BY: Final = Model("xinglin-retraction", __version__)
-AT_ONCE: Final = 50
-"""Results that one transaction deals with: other writers wait meanwhile (about 50 ms)."""
+AT_ONCE: Final = 100
+"""Results that one transaction deals with: other writers wait meanwhile (about 100 ms)."""
 MOST: Final = 100_000
 """Results that one change may touch; past it the rest is left and the log says so."""
 _TRIES: Final = 5
@@ -74,14 +73,12 @@ class Outcome:
 
 def handle(records: Records, changes: Iterable[Entry]) -> Outcome:
     """Retract what rests on the resources of ``changes``, entries of the change feed."""
-    superseded = flagged = 0
-    roots: dict[tuple[int, Ref], int] = {}
+    by_tenant: dict[int, list[Entry]] = {}
     for entry in changes:
-        for one, before in _roots(records, entry):
-            key = (entry.tenant, one)
-            roots[key] = min(before, roots.get(key, before))
-    for (tenant, one), before in roots.items():
-        done = retract(records, service(tenant), one, before)
+        by_tenant.setdefault(entry.tenant, []).append(entry)
+    superseded = flagged = 0
+    for tenant, entries in by_tenant.items():
+        done = retract(records, service(tenant), _roots(records, service(tenant), entries))
         superseded, flagged = superseded + done.superseded, flagged + done.flagged
     return Outcome(superseded, flagged)
 
@@ -91,22 +88,25 @@ def service(tenant: int) -> Actor:
     return Actor("retraction", tenant, "HOPERAT", "service")
 
 
-def retract(records: Records, actor: Actor, one: Ref, before: int = 0) -> Outcome:
-    """Retract what rests on other content of ``one`` than it has now.
+def retract(records: Records, actor: Actor, roots: Mapping[Ref, int]) -> Outcome:
+    """Retract what rests on other content of ``roots`` than they have now.
 
-    ``before``: the version that a Provenance is taken to mean that names none.
+    Each with the version that a Provenance is taken to mean that names none.
     """
-    touched = list(_touched(records, actor, one.bare, before))
+    if not roots:
+        return Outcome()
+    with records.reading():  # what comes later comes by in the feed
+        touched = _touched(records, actor, roots)
     superseded = flagged = 0
     for start in range(0, len(touched), AT_ONCE):
-        batch = touched[start : start + AT_ONCE]
-        done = _written(records, actor, batch)
+        done = _written(records, actor, touched[start : start + AT_ONCE])
         superseded, flagged = superseded + done.superseded, flagged + done.flagged
     if touched:
         logger("drafts").info(
             "retraction",
-            type=one.type,
-            id=one.id,
+            type=touched[0].cause.ref.type,
+            id=touched[0].cause.ref.id,
+            causes=len({one.cause.ref for one in touched}),
             touched=len(touched),
             superseded=superseded,
             flagged=flagged,
@@ -114,58 +114,88 @@ def retract(records: Records, actor: Actor, one: Ref, before: int = 0) -> Outcom
     return Outcome(superseded, flagged)
 
 
-def _roots(records: Records, entry: Entry) -> Iterator[tuple[Ref, int]]:
-    """The resources whose dependants a change may touch, and the version before it."""
-    one = Ref(entry.type, entry.id)
-    if entry.type != "Provenance":
-        if entry.version > 1 or entry.method == "DELETE":
-            yield one, entry.version - 1
-        return
-    if entry.version > 1:
-        return
-    there = current(records, service(entry.tenant), one)
-    if there is None or activity_of(there[1]) not in ("propose", "correct"):
-        return
-    for _, entity, _ in entities_in(there[1]):
-        now = current(records, service(entry.tenant), entity)
-        if now is None or now[0].version != entity.version:
-            yield entity.bare, entity.version
+def _roots(records: Records, actor: Actor, entries: Sequence[Entry]) -> dict[Ref, int]:
+    """The resources whose dependants changes may touch, each with the version before."""
+    roots: dict[Ref, int] = {}
+
+    def add(one: Ref, before: int) -> None:
+        roots[one] = min(before, roots.get(one, before))
+
+    new: list[Ref] = []
+    for entry in entries:
+        if entry.type == "Provenance":
+            if entry.version == 1:
+                new.append(Ref(entry.type, entry.id))
+        elif entry.version > 1 or entry.method == "DELETE":
+            add(Ref(entry.type, entry.id), entry.version - 1)
+    cited = [
+        entity
+        for _, body in (current_of(records, actor, new) if new else {}).values()
+        if activity_of(body) in ("propose", "correct")
+        for _, entity, _ in entities_in(body)
+    ]
+    there = current_of(records, actor, {one.bare for one in cited}) if cited else {}
+    for one in cited:
+        now = there.get(one.bare)
+        if now is None or now[0].version != one.version:
+            add(one.bare, one.version)
+    return roots
 
 
-def _touched(records: Records, actor: Actor, root: Ref, before: int) -> Iterator[Touched]:
-    """Results that rest on what ``root`` no longer is, nearest first, each once.
+def _touched(records: Records, actor: Actor, roots: Mapping[Ref, int]) -> list[Touched]:
+    """Results that rest on what ``roots`` no longer are, nearest first, each once: step by step, few questions a step.
 
     What is closed already is passed by, and what rests on it: its own closing came by in the feed, or will.
     """
-    now = current(records, actor, root)
-    at = now[0] if now else root
-    seen = {root}
-    queue: deque[tuple[Ref, Cause]] = deque()
-    for _, body in citing(records, actor, root):
-        if not any(entity.bare == root for entity, _ in _bases(body)):
-            continue
+    history = _History(records, actor, roots)
+    met: dict[Ref, Touched] = {}
+    causes: dict[Ref, Cause | None] = dict.fromkeys(roots)
+    while causes and len(met) < MOST:
+        step: dict[Ref, Touched] = {}
+        for base, result in _resting(records, actor, causes, met):
+            cause, target = causes[base], result.target
+            if target in step or target == base or (cause is not None and target == cause.ref.bare):
+                continue
+            if cause is None:
+                change = history.change(base, result)
+                cause = Cause(history.at(base), change) if change else None
+            if cause is not None:
+                step[target] = Touched(target, cause, result.owner)
+        met |= step
+        causes = {one: touched.cause for one, touched in step.items()}
+    if causes:
+        logger("drafts").error("retraction_bound", roots=len(roots), most=MOST)
+    return list(met.values())
+
+
+def _resting(
+    records: Records, actor: Actor, bases: Collection[Ref], but: Collection[Ref]
+) -> Iterator[tuple[Ref, _Met]]:
+    """What rests on any of ``bases``, once for each Provenance that says so, and is not closed."""
+    links: dict[tuple[Ref, Ref, Ref], Resource] = {}
+    for place, body in citing_any(records, actor, bases):
+        for entity, _ in _bases(body):
+            if entity.bare in bases:
+                for target in targets_in(body):
+                    if target.bare not in but:
+                        links[entity.bare, target.bare, place] = body
+    there = current_of(records, actor, {target for _, target, _ in links}) if links else {}
+    decided = [
+        one
+        for one, (_, body) in there.items()
+        if not is_open(body) and tag_of(body, STATE) not in ("superseded", "rejected", "withdrawn")
+    ]
+    said: dict[Ref, dict[Ref, Resource]] = {one: {} for one in decided}
+    for place, body in about_any(records, actor, decided):
         for target in targets_in(body):
-            met = None if target.bare in seen else _met(records, actor, target, body)
-            if met is None:
-                continue
-            change = _change(records, actor, root, met, now, before)
-            if change:
-                seen.add(target.bare)
-                queue.append((target.bare, Cause(at, change)))
-                yield Touched(target.bare, Cause(at, change), met.owner)
-    while queue and len(seen) < MOST:
-        one, cause = queue.popleft()
-        for _, body in citing(records, actor, one):
-            if not any(entity.bare == one for entity, _ in _bases(body)):
-                continue
-            for target in targets_in(body):
-                met = None if target.bare in seen else _met(records, actor, target, body)
-                if met is not None:
-                    seen.add(target.bare)
-                    queue.append((target.bare, cause))
-                    yield Touched(target.bare, cause, met.owner)
-    if queue:
-        logger("drafts").error("retraction_bound", type=root.type, id=root.id, most=MOST)
+            if target.bare in said:
+                said[target.bare][place] = body
+    for (base, target, _), body in links.items():
+        if target in said:
+            provenances = (body, *said[target].values())
+            yield base, _Met(target, provenances, _owner(provenances))
+        elif target in there and is_open(there[target][1]):  # undecided: it rests on what its proposal says
+            yield base, _Met(target, (body,), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +205,6 @@ class _Met:
     target: Ref
     provenances: tuple[Resource, ...]
     owner: Resource | None
-
-
-def _met(records: Records, actor: Actor, target: Ref, cited_by: Resource) -> _Met | None:
-    """A result as it is now; None where it is closed or gone."""
-    there = current(records, actor, target)
-    if there is None:
-        return None
-    if is_open(there[1]):  # nobody has decided on it: it rests on what its proposal says
-        return _Met(target, (cited_by,), None)
-    if tag_of(there[1], STATE) in ("superseded", "rejected", "withdrawn"):
-        return None
-    provenances = tuple(body for _, body in about(records, actor, target))
-    return _Met(target, (cited_by, *provenances), _owner(provenances))
 
 
 def _bases(body: Resource) -> Iterator[tuple[Ref, tuple[str, ...]]]:
@@ -205,31 +222,43 @@ def _bases(body: Resource) -> Iterator[tuple[Ref, tuple[str, ...]]]:
             yield entity, elements
 
 
-def _change(
-    records: Records,
-    actor: Actor,
-    root: Ref,
-    met: _Met,
-    now: tuple[Ref, Resource] | None,
-    before: int,
-) -> Change:
-    """What became of ``root`` since the version that a result rests on.
+class _History:
+    """What became of the roots since the versions that results rest on; each version is read once."""
 
-    Of several versions that Provenances of the target name, the latest counts: an accepted correction has written its
-    own, a confirmed result was looked at again.
-    """
-    cited = 0
-    used: tuple[str, ...] = ()
-    for body in met.provenances:
-        for entity, elements in _bases(body):
-            if entity.bare == root:
-                cited, used = max(cited, entity.version or before), elements or used
-        for other in targets_in(body):
-            if other.bare == root:
-                cited = max(cited, other.version)
-    if now is not None and now[0].version == cited:
-        return ""
-    return difference(version(records, actor, Ref(root.type, root.id, cited)), now[1] if now else None, used)
+    def __init__(self, records: Records, actor: Actor, roots: Mapping[Ref, int]) -> None:
+        self._records = records
+        self._actor = actor
+        self._before = roots
+        self._now = current_of(records, actor, roots)
+        self._versions: dict[Ref, Resource | None] = {}
+
+    def at(self, root: Ref) -> Ref:
+        """Where it is now; without a version where it is deleted."""
+        now = self._now.get(root)
+        return now[0] if now else root
+
+    def change(self, root: Ref, met: _Met) -> Change:
+        """What became of ``root`` since the version that a result rests on.
+
+        Of several versions that Provenances of the target name, the latest counts: an accepted correction has written
+        its own, a confirmed result was looked at again.
+        """
+        cited = 0
+        used: tuple[str, ...] = ()
+        for body in met.provenances:
+            for entity, elements in _bases(body):
+                if entity.bare == root:
+                    cited, used = max(cited, entity.version or self._before[root]), elements or used
+            for other in targets_in(body):
+                if other.bare == root:
+                    cited = max(cited, other.version)
+        now = self._now.get(root)
+        if now is not None and now[0].version == cited:
+            return ""
+        one = Ref(root.type, root.id, cited)
+        if one not in self._versions:
+            self._versions[one] = version(self._records, self._actor, one)
+        return difference(self._versions[one], now[1] if now else None, used)
 
 
 def _owner(provenances: Sequence[Resource]) -> Resource | None:
@@ -256,16 +285,18 @@ def _deal(transaction: Transaction, batch: Sequence[Touched]) -> Outcome:
     closing: list[tuple[Touched, Ref]] = []
     flagging: list[tuple[Touched, Resource]] = []
     results: list[tuple[Resource, int | None]] = []
+    found = current_of_in(
+        transaction,
+        [*(one.ref for one in batch), *(Ref("Task", _review_id(one)) for one in batch if one.owner)],
+    )
     for one in batch:
-        there = current_in(transaction, one.ref)
-        if there is None:
-            continue
-        if is_open(there[1]):
+        there = found.get(one.ref)
+        if there is not None and is_open(there[1]):
             closing.append((one, there[0]))
             results.append((closed(there[1], reason(one.cause)), there[0].version))
     for one in batch:
-        there = None if one.owner is None else current_in(transaction, one.ref)
-        if there is not None and tag_of(there[1], STATE) in HELD and not _asked(transaction, there[1], one):
+        there = None if one.owner is None else found.get(one.ref)
+        if there is not None and tag_of(there[1], STATE) in HELD and not _asked(found, there[1], one):
             flagging.append((one, there[1]))
             results.append((marked(there[1]), there[0].version))
     if not results:
@@ -286,9 +317,9 @@ def _deal(transaction: Transaction, batch: Sequence[Touched]) -> Outcome:
     return Outcome(len(closing), len(flagging))
 
 
-def _asked(transaction: Transaction, resource: Resource, one: Touched) -> bool:
+def _asked(found: Mapping[Ref, object], resource: Resource, one: Touched) -> bool:
     """Whether a review waits already, or the owner was asked because of this very change before."""
-    return bool(tag_of(resource, RETRACTION)) or transaction.read("Task", _review_id(one)) is not None
+    return bool(tag_of(resource, RETRACTION)) or Ref("Task", _review_id(one)) in found
 
 
 def _review_id(one: Touched) -> str:

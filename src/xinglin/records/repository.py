@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from xinglin.kernel.database import Connection, Row
 from xinglin.records.bodies import decompress
-from xinglin.records.identity.repository import among
+from xinglin.records.identity.repository import among, find_entities
 from xinglin.records.stored import Change, Stored
 from xinglin.records.visibility import visible
 from xinglin.trust import Predicate
@@ -41,6 +41,24 @@ def read(connection: Connection, predicate: Predicate, kind: str, id_: str) -> S
     condition, params = visible(predicate, "r")
     row = connection.execute(_BY_NAME + condition, (predicate.tenant, kind, id_, *params)).fetchone()
     return None if row is None else stored(row)
+
+
+def read_all(
+    connection: Connection, predicate: Predicate, kind: str, ids: Sequence[str]
+) -> dict[str, Stored]:
+    """`read` of many of one type, by id; those that never were are left out."""
+    rids = list(find_entities(connection, predicate.tenant, [(kind, id_) for id_ in ids]).values())
+    if not rids:
+        return {}
+    condition, params = visible(predicate)
+    select = f"SELECT {VERSION_COLUMNS} FROM resource WHERE {condition} AND "  # noqa: S608
+    if connection.dialect == "postgresql":
+        rows: Iterable[Row] = connection.execute(
+            select + "rid = ANY(?::bigint[])", (*params, rids)
+        ).fetchall()
+    else:
+        rows = among(connection, select + "rid IN ", tuple(params), rids)
+    return {row[1]: stored(row) for row in rows}
 
 
 def read_version(

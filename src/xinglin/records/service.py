@@ -31,7 +31,7 @@ from xinglin.records.reindexing import change_zone, want
 from xinglin.records.schema import migrate
 from xinglin.records.statistics import LEAST, refresh_when_grown
 from xinglin.records.stored import Change, HistoryPage, Operation, Stored
-from xinglin.records.transaction import Transaction
+from xinglin.records.transaction import Transaction, read_live
 from xinglin.trust import Actor, scope
 
 if TYPE_CHECKING:
@@ -162,6 +162,11 @@ class Records:
         if found.deleted:
             raise Gone("records.gone", type=kind, id=id_)
         return found
+
+    def read_all(self, actor: Actor, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
+        """The current versions of those ``(type, id)`` that are there, at once; deleted ones are left out."""
+        with self.database.read(snapshot=False) as connection:
+            return read_live(connection, actor, names)
 
     def vread(self, actor: Actor, kind: str, id_: str, version: int) -> Stored:
         """One version. Raises NotFound, NoSuchVersion, or Gone where that version is a deletion."""

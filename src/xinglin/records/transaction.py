@@ -7,7 +7,7 @@ function of a `Transaction` and hands it to `Records.transact`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from xinglin.kernel.database import Connection
@@ -49,6 +49,10 @@ class Transaction:
         """The current version as this transaction sees it; None where there is none or it is deleted."""
         found = repository.read(self.connection, scope(self.actor, "read", kind), kind, id_)
         return None if found is None or found.deleted else found
+
+    def read_all(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
+        """`read` of many ``(type, id)`` at once; those that are not there, or are deleted, are left out."""
+        return read_live(self.connection, self.actor, names)
 
     def find(self, query: Query, most: int = 2) -> list[tuple[str, str]]:
         """At most ``most`` ``(type, id)`` that a search finds, as this transaction sees them.
@@ -217,6 +221,21 @@ class Transaction:
 
             keep_secrets(self.connection, (self._tenant, prepared.id), prepared.secrets)
         return write_versions(self.connection, self._ledger, self._tenant, [version])[0]
+
+
+def read_live(
+    connection: Connection, actor: Actor, names: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Stored]:
+    """The current versions of those ``(type, id)`` that are there, a statement or two for each type."""
+    by_type: dict[str, list[str]] = {}
+    for kind, id_ in dict.fromkeys(names):
+        by_type.setdefault(kind, []).append(id_)
+    return {
+        (kind, id_): one
+        for kind, ids in by_type.items()
+        for id_, one in repository.read_all(connection, scope(actor, "read", kind), kind, ids).items()
+        if not one.deleted
+    }
 
 
 def _check_version(kind: str, id_: str, current: Current | None, if_match: int | None) -> None:
