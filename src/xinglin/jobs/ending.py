@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from xinglin.jobs import repository
-from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, Stopping, WorkerLost, passing
+from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, Stopping, TooLong, WorkerLost, passing
 from xinglin.jobs.leases import repository as leases
 from xinglin.jobs.model import Job
 from xinglin.jobs.queue import Queue
@@ -104,6 +104,9 @@ class Endings:
         if isinstance(error, Stopping):
             self.put_back(job)
             return
+        if isinstance(error, TooLong):
+            self.too_long(job, time.monotonic() - work.began_s)
+            return
         reason: Reason | None
         if isinstance(error, Interrupted):
             reason, again = None, False
@@ -112,7 +115,13 @@ class Endings:
         else:
             reason, again = ("jobs.unexpected", {"kind": type(error).__name__}), True
             self._log.error("unexpected", job=job.id, kind=type(error).__name__)
-        cancelled = isinstance(error, Cancelled)
+        self._end_failed(job, reason, again, cancelled=isinstance(error, Cancelled))
+
+    def too_long(self, job: Job, seconds: float) -> None:
+        """The run has taken longer than it may."""
+        self._end_failed(job, ("jobs.too-long", {"seconds": round(seconds)}), True)
+
+    def _end_failed(self, job: Job, reason: Reason | None, again: bool, *, cancelled: bool = False) -> None:
         try:
             self._surely(lambda connection: self.fail(connection, job, reason, again, cancelled=cancelled))
         except LeaseLost:

@@ -13,7 +13,8 @@ Exception
  └─ Interrupted          raised by `Work` inside a job: let it pass, after closing what is open
      ├─ Cancelled        somebody asked: throw half-made things away
      ├─ LeaseLost        another worker has the job now: touch nothing more
-     └─ Stopping         this worker ends: another goes on from the saved checkpoint
+     ├─ Stopping         this worker ends: another goes on from the saved checkpoint
+     └─ TooLong          the attempt has taken longer than its kind may: another begins at the saved checkpoint
 
 Interrupted is no XinglinError, so that a job that goes on after a bad row does not go on after these.
 """
@@ -76,6 +77,10 @@ class LeaseLost(Interrupted):
 
 class Stopping(Interrupted):
     """The worker is being stopped; the job is queued again and goes on from its checkpoint."""
+
+
+class TooLong(Interrupted):
+    """The attempt has taken longer than its kind may; it counts as a failed one."""
 
 
 LATER = frozenset({408, 409, 412, 423, 425, 429})

@@ -14,6 +14,7 @@ from xinglin.jobs import repository
 from xinglin.jobs.errors import LeaseLost
 from xinglin.jobs.leases import repository as leases
 from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import Connection
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
 
@@ -92,6 +93,10 @@ class Keeper:
             if time.monotonic() - self._renewed_s > self._lease_s:
                 for work in self._worker.works():
                     work.interrupt(LeaseLost)
+            try:
+                self._worker.end_overdue()
+            except XinglinError as error:
+                self._log.warning("overdue", reason=error.key)
 
     def keep(self, *, renew: bool = True) -> None:
         """Renew the lease, take orphans up, tick, prune: whatever of it is due. Raises Unavailable."""
@@ -105,12 +110,17 @@ class Keeper:
 
     def _renew(self) -> None:
         worker = self._worker
-        now = now_us()
-        until = now + int(self._lease_s * 1_000_000)
-        began = time.monotonic()
-        worker.queue.database.write(
-            lambda connection: leases.renew_lease(connection, worker.token, worker.name, now, until)
-        )
+        began = 0.0
+
+        def unit(connection: Connection) -> None:
+            # Told by the clock as it is when the writer gets to it: a lease that has waited for the disk would be over
+            # as soon as it is given.
+            nonlocal began
+            began, now = time.monotonic(), now_us()
+            until = now + int(self._lease_s * 1_000_000)
+            leases.renew_lease(connection, worker.token, worker.name, now, until)
+
+        worker.queue.database.write(unit)
         self._renewed_s = began
 
     def _take_up_orphans(self) -> None:
@@ -126,17 +136,21 @@ class Keeper:
                 self._log.warning("worker_lost", job=job.id, attempts=job.attempts)
 
     def _reconcile(self) -> None:
-        """Give back what the database holds as ours and we know nothing of: a claim or an end whose commit was lost."""
+        """Give back what the database holds as ours and we know nothing of.
+
+        A claim or an end whose commit was lost, and what was let go because the lease seemed to be over, where nobody
+        took it up meanwhile. A claim that is under way is left alone.
+        """
         if time.monotonic() - self._reconciled_s < RECONCILE_S:
             return
         self._reconciled_s = time.monotonic()
         worker = self._worker
-        latest = worker.fence
+        settled = worker.settled
         with worker.queue.database.read(snapshot=False) as connection:
             strays = repository.held_jobs(connection, worker.token)
         known = worker.known()
         for job in strays:
-            if job.fence < latest and job.seq not in known:
+            if job.fence <= settled and job.seq not in known:
                 worker.endings.put_back(job)
 
     def _prune(self) -> None:

@@ -24,7 +24,8 @@ class Kind:
 
     ``attempts``: how often a job of the kind is tried unless `Queue.add` says otherwise. ``concurrency``: how many of the
     kind one worker runs at a time, 0 no limit. ``title``: the key of the sentence that a person reads in place of the
-    name, filled from the job's arguments; ``records.job-export`` where nothing is said.
+    name, filled from the job's arguments; ``records.job-export`` where nothing is said. ``most_s``: how long one attempt may
+    take, 0 no limit: then it is asked to end, and soon given up if it does not; it counts as a failed one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Kind:
     attempts: int = ATTEMPTS
     concurrency: int = 0
     title: str = ""
+    most_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def insert(connection: Connection, job: Job) -> bool:
             job.run_at_us, job.queued_us, job.unique, int(job.shown),
         ),
     ).fetchone()  # fmt: skip
+    if row is not None:
+        connection.announce()
     return row is not None
 
 
@@ -80,6 +82,7 @@ def insert_many(connection: Connection, jobs: Sequence[Job]) -> None:
             for job in jobs
         ],
     )  # fmt: skip
+    connection.announce()
 
 
 def holder(connection: Connection, tenant: int, kind: str, unique: str) -> Job | None:
@@ -287,7 +290,10 @@ def _keys(connection: Connection, jobs: Iterable[Sequence[Any]]) -> tuple[Any, .
 
 # Ending
 
-_BACK: Final = "state = CASE WHEN cancel_asked = 1 THEN 4 ELSE 0 END, ended_us = CASE WHEN cancel_asked = 1 THEN ? END, owner = NULL"
+_BACK: Final = (
+    "state = CASE WHEN cancel_asked = 1 THEN 4 ELSE 0 END, ended_us = CASE WHEN cancel_asked = 1 THEN ? END,"
+    " owner = NULL"
+)
 """Queued again, or cancelled where somebody has asked for that meanwhile. Takes the time."""
 
 
@@ -377,6 +383,7 @@ def requeue(connection: Connection, job: Job, now_us: int) -> Job:
         (now_us, job.tenant, job.seq),
     ).fetchone()
     assert row is not None
+    connection.announce()
     return job_of(row)
 
 

@@ -36,18 +36,19 @@ class Work:
         self.completed = False
         self.reported: tuple[int, int | None, str] | None = None
         self._stop: type[Interrupted] | None = None
+        self.began_s = time.monotonic()
         self._looked_s = float("-inf")
         self._wrote_s = float("-inf")
         self._shown = (0, "")
 
-    def interrupt(self, why: type[Interrupted]) -> None:
-        """Let the next `check` raise ``why``; what came first stands."""
-        self._stop = self._stop or why
+    def interrupt(self, why: type[Interrupted], *, instead: bool = False) -> None:
+        """Let the next `check` raise ``why``; what came first stands, or does not where it is to be ``instead``."""
+        self._stop = why if instead else self._stop or why
 
     def check(self) -> None:
-        """Raise Cancelled, LeaseLost or Stopping where the job is to end; call it often, it costs next to nothing.
+        """Raise Cancelled, LeaseLost, Stopping or TooLong where the job is to end; call it often, it costs next to nothing.
 
-        All three are Interrupted: let them pass.
+        All four are Interrupted: let them pass.
         """
         if self._stop is None and time.monotonic() - self._looked_s >= LOOK_S:
             self._looked_s = time.monotonic()

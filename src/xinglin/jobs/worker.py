@@ -17,7 +17,7 @@ from typing import Final
 
 from xinglin.jobs import repository
 from xinglin.jobs.ending import Endings
-from xinglin.jobs.errors import LeaseLost, Stopping
+from xinglin.jobs.errors import LeaseLost, Stopping, TooLong
 from xinglin.jobs.keeping import Keeper, place
 from xinglin.jobs.model import ATTEMPTS, Job, Kind
 from xinglin.jobs.queue import Observer, Queue
@@ -38,6 +38,8 @@ NEWS_S: Final = 0.5
 AWAY_S: Final = 1.0
 WAITED_S: Final = 2.0
 FINISH_S: Final = 1.0
+OVERDUE_S: Final = 20.0
+"""A job that has run for longer than its kind may has this long, or once more its time where that is less, to end itself."""
 RETENTION_S: Final = 14 * 86400
 
 
@@ -80,9 +82,11 @@ class Worker:
         self.endings = Endings(queue, random.Random(seed))  # noqa: S311  delays are no secret
         self.keeper = Keeper(self, lease_s, retention_s)
         self._fence = 0
+        self._settled = 0
         self._cost_s: dict[str, float] = {}
         self._hand: deque[Job] = deque()
         self._running: dict[int, Work] = {}
+        self._left: list[Work] = []
         self._moved_s = 0.0
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -124,6 +128,7 @@ class Worker:
                 work.interrupt(Stopping)
             self._changed.wait_for(lambda: not self._running, grace_s)
             left, waiting = list(self._running.values()), list(self._hand)
+            hanging = bool(left or self._left)
             self._hand.clear()
         for work in left:
             work.interrupt(LeaseLost)
@@ -134,7 +139,7 @@ class Worker:
         self.endings.close()
         self.keeper.close()
         for thread in self._threads:
-            thread.join(timeout=0.1 if left else None)
+            thread.join(timeout=0.1 if hanging else None)
 
     def _give_back(self, jobs: list[Job]) -> None:
         """Queue again what was claimed and never begun."""
@@ -235,11 +240,15 @@ class Worker:
                 self.queue.tell(connection, job)
             return jobs
 
-        jobs = self.queue.database.write(unit)
-        with self._changed:
-            self._hand.extend(jobs)
-            self._moved_s = time.monotonic()
-            self._changed.notify_all()
+        jobs: list[Job] = []
+        try:
+            jobs = self.queue.database.write(unit)
+        finally:
+            with self._changed:
+                self._hand.extend(jobs)
+                self._settled = fence
+                self._moved_s = time.monotonic()
+                self._changed.notify_all()
         return jobs
 
     def _choose(
@@ -292,9 +301,15 @@ class Worker:
                 self._run(work)
             finally:
                 with self._changed:
-                    self._running.pop(job.seq, None)
+                    if self._running.get(job.seq) is work:
+                        del self._running[job.seq]
+                    left = work in self._left
+                    if left:
+                        self._left.remove(work)
                     if self._stopped.is_set() or not self._hand:
                         self._changed.notify_all()
+            if left:
+                return  # another thread has taken this one's place
 
     def _run(self, work: Work) -> None:
         """Run one job and see to its end, whatever it is."""
@@ -318,15 +333,36 @@ class Worker:
         with self._changed:
             return {job.seq for job in self._hand} | set(self._running) | self.endings.pending()
 
+    def end_overdue(self) -> None:
+        """Ask what runs for longer than its kind may to end; what does not is given up, its thread left to itself."""
+        for work in self.works():
+            most_s = self.kinds[work.job.kind].most_s
+            over_s = time.monotonic() - work.began_s - most_s
+            if not most_s or over_s <= 0:
+                continue
+            work.interrupt(TooLong)
+            if over_s < min(OVERDUE_S, most_s):
+                continue
+            with self._changed:
+                if self._running.get(work.job.seq) is not work:
+                    continue  # it has just ended
+                del self._running[work.job.seq]
+                self._left.append(work)
+            work.interrupt(LeaseLost, instead=True)
+            self._log.error("hangs", job=work.job.id, kind=work.job.kind)
+            self._begin(self._run_jobs, "job in place of one that hangs")
+            self.endings.too_long(work.job, most_s)
+
     def works(self) -> list[Work]:
         """What runs."""
         with self._changed:
             return list(self._running.values())
 
     @property
-    def fence(self) -> int:
-        """The number of the latest claim."""
-        return self._fence
+    def settled(self) -> int:
+        """The number of the latest claim that is over: what it took is in hand, and nothing where it failed."""
+        with self._changed:
+            return self._settled
 
     def run_pending(self) -> int:
         """Run what is due, in this thread, until nothing is; how many runs. For tests, and for a queue without workers."""

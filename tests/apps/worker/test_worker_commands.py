@@ -26,6 +26,7 @@ class Shell:
 
     def __init__(self, home: Path) -> None:
         self.url = f"sqlite:///{home}/x.db"
+        self.said = home / "said.txt"
         self.environ = {
             **os.environ,
             "XINGLIN_DATA": str(home),
@@ -44,9 +45,10 @@ class Shell:
 
     def start(self, *words: str) -> tuple[subprocess.Popen[str], str]:
         """A process that goes on, and the first line it prints."""
-        process = subprocess.Popen(
-            [XINGLIN, *words, "--database", self.url], env=self.environ, stdout=subprocess.PIPE, text=True
-        )
+        with self.said.open("a") as said:
+            process = subprocess.Popen(
+                [XINGLIN, *words, "--database", self.url], env=self.environ, stdout=subprocess.PIPE, stderr=said, text=True
+            )  # fmt: skip
         self.started.append(process)
         assert process.stdout is not None
         return process, process.stdout.readline()
@@ -126,6 +128,15 @@ def test_mistakes_are_told_in_a_sentence(shell: Shell, words: tuple[str, ...]) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["jobs", "feed"])
+def test_looking_makes_no_database(tmp_path: Path, command: str) -> None:
+    there = tmp_path / "x.db"
+    told = Shell(tmp_path).run(command, code=1)
+    assert str(there) in told
+    assert not there.exists()
+
+
+@pytest.mark.slow
 def test_a_worker_works_until_it_is_told_to_end(shell: Shell, queue: Queue) -> None:
     process, line = shell.start("worker", "--threads", "3", "--json")
     assert json.loads(line)["threads"] == 3
@@ -146,6 +157,7 @@ def test_the_server_has_a_worker_that_ends_with_it(shell: Shell, queue: Queue) -
     assert server.wait(15) == 0
     assert not alive(pid)
     assert queue.workers() == []
+    assert "Traceback" not in shell.said.read_text(), "it was told to end once only"
 
 
 @pytest.mark.slow

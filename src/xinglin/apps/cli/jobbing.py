@@ -33,8 +33,10 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     _check(asked)
 
     from xinglin.apps.assemble import gathered, open_record
+    from xinglin.apps.backend import there
     from xinglin.records.site import Site
 
+    there(settings)
     records = open_record(settings)
     try:
         site = Site(records, settings)

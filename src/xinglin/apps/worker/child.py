@@ -28,6 +28,8 @@ class Child:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
+        self._told: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="worker child", daemon=True)
 
@@ -44,7 +46,14 @@ class Child:
         """Let it end what it does, without waiting."""
         self._stopping.set()
         if (process := self._process) is not None:
-            process.terminate()
+            self._terminate(process)
+
+    def _terminate(self, process: subprocess.Popen[bytes]) -> None:
+        """Once only: to the child a second signal means to end at once, whatever it does."""
+        with self._lock:
+            if self._told is not process:
+                self._told = process
+                process.terminate()
 
     def stop(self, grace_s: float = GRACE_S + 5) -> None:
         """Return once it has ended; it is killed after ``grace_s``."""
@@ -89,7 +98,7 @@ class Child:
             except BrokenPipeError:
                 pass  # it has ended already: its code says so
             if self._stopping.is_set():
-                process.terminate()
+                self._terminate(process)
             # Not `with` alone: leaving it closes the pipe first, which is how a child learns that its server ended.
             code = process.wait()
             self._process = None
@@ -124,6 +133,9 @@ def main() -> int:
     except XinglinError as error:
         logger("worker").error("failed", reason=error.key)
         return 1
+    except KeyboardInterrupt:  # a second signal: jobs under way are given back by their lease
+        logger("worker").warning("interrupted")
+        return 130
     return 0
 
 
