@@ -169,7 +169,7 @@ def test_a_process_killed_before_it_noted_a_segment_writes_it_again(records: Rec
         restored.close()
 
 
-@pytest.mark.parametrize("how", ["cut", "removed", "exchanged"])
+@pytest.mark.parametrize("how", ["cut", "removed", "exchanged", "lengthened"])
 def test_a_segment_cut_short_exchanged_or_missing_never_passes_for_whole(
     tmp_path: Path, how: str, sqlite_url: str
 ) -> None:
@@ -183,13 +183,19 @@ def test_a_segment_cut_short_exchanged_or_missing_never_passes_for_whole(
             archive(records, place)
         files = sorted(Path(chosen.backup_folder).glob("1/archive/*/*.zst"))
         assert len(files) == 3
-        if how == "cut":
+        if how == "lengthened":
+            files[2].write_bytes(files[2].read_bytes() + b"more")
+        elif how == "cut":
             files[1].write_bytes(files[1].read_bytes()[:-5])
         elif how == "exchanged":
             files[1].write_bytes(files[0].read_bytes())
         else:
             files[1].unlink()
-            reaches = plan(place).reaches
+            with pytest.raises(
+                Damaged, match="hole"
+            ):  # said, rather than to end before it as if that were all
+                plan(place)
+            reaches = plan(place, position=4).reaches
             assert reaches < last_position(records)
             with pytest.raises(NoBackup, match=str(reaches)):
                 plan(place, position=last_position(records))

@@ -19,6 +19,7 @@ from xinglin.apps.backup.base import identity, remember, remembered, state_lines
 from xinglin.apps.backup.errors import Damaged, Foreign, NoBackup
 from xinglin.apps.backup.form import (
     ARCHIVE,
+    NO_JSON,
     End,
     Segment,
     Sums,
@@ -166,7 +167,18 @@ def segments(place: Place, epoch: str) -> list[Found]:
 
 def chain(place: Place, epoch: str, position: int, upto: int | None = None) -> list[Found]:
     """The segments that lead from ``position`` as far as they go, or over ``upto``."""
+    return _led(segments(place, epoch), position, upto)
+
+
+def gap(place: Place, epoch: str, reaches: int) -> Found | None:
+    """The first segment behind a hole: what leads on from ``reaches`` to it is not there; None where nothing is missing."""
     there = segments(place, epoch)
+    led = _led(there, reaches, None)
+    end = led[-1].upto if led else reaches
+    return min((one for one in there if one.after > end), key=lambda one: one.after, default=None)
+
+
+def _led(there: list[Found], position: int, upto: int | None) -> list[Found]:
     found: list[Found] = []
     while upto is None or position < upto:
         ahead = [one for one in there if one.after <= position < one.upto]
@@ -199,7 +211,7 @@ def read_segment(place: Place, one: Found, *, sealed: bool) -> Iterator[bytes]:
 def _head(text: bytes, one: Found) -> Segment:
     try:
         head = msgspec.json.decode(text, type=Segment)
-    except msgspec.MsgspecError as error:
+    except NO_JSON as error:
         raise Foreign("apps.backup-foreign", part=one.path) from error
     if head.segment > FORMAT or head.schema > SCHEMA_VERSION:
         raise Foreign("apps.backup-newer", program=head.program)
@@ -211,7 +223,7 @@ def _head(text: bytes, one: Found) -> Segment:
 def _end(text: bytes | None, path: str) -> End:
     try:
         return msgspec.json.decode(text or b"", type=End)
-    except msgspec.MsgspecError as error:
+    except NO_JSON as error:
         raise Damaged("apps.backup-part", part=path) from error
 
 

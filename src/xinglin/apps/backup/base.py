@@ -20,6 +20,7 @@ from xinglin.apps.backup import repository
 from xinglin.apps.backup.form import (
     BASES,
     FORMAT,
+    NO_JSON,
     Manifest,
     Part,
     Sums,
@@ -112,7 +113,7 @@ def read_json(place: Place, path: str, kind: type[Any]) -> Any:
     """A small JSON file as ``kind``; None where there is none or it is none of ours."""
     try:
         return msgspec.json.decode(place.blobs.read(path), type=kind)
-    except (NoSuchBlob, msgspec.MsgspecError):
+    except (NoSuchBlob, *NO_JSON):
         return None
 
 

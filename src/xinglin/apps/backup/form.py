@@ -26,6 +26,8 @@ from xinglin.apps.backup.errors import Damaged
 
 FORMAT: Final = 1
 BASES: Final = "1/base/"
+NO_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises for a damaged text: of bytes that are no UTF-8 msgspec passes on Python's own error."""
 ARCHIVE: Final = "1/archive/"
 
 _encode = msgspec.json.Encoder().encode
@@ -84,7 +86,7 @@ def read_version(line: bytes) -> Version:
             head, body = _head(line), None
         else:
             head, body = _head(line[:place] + b"}"), line[place + 8 :].rstrip(b"\n")[:-1]
-    except msgspec.MsgspecError as error:
+    except NO_JSON as error:
         raise Damaged("apps.backup-line") from error
     return Version(
         head.rid, head.tenant, head.type, head.id, head.version, head.tx, head.position, head.updated,

@@ -8,8 +8,8 @@ import msgspec
 
 from xinglin.apps.backup.archive import chain, segments
 from xinglin.apps.backup.base import instant, read_json, seal
-from xinglin.apps.backup.errors import Damaged, Foreign, NoBackup
-from xinglin.apps.backup.form import BASES, FORMAT, Manifest, part_path
+from xinglin.apps.backup.errors import BackupError, Damaged, Foreign, NoBackup
+from xinglin.apps.backup.form import BASES, FORMAT, NO_JSON, Manifest, part_path
 from xinglin.apps.backup.place import Place
 from xinglin.records.schema import SCHEMA_VERSION
 
@@ -30,11 +30,11 @@ def read_manifest(place: Place, name: str) -> Manifest:
         raise NoBackup("apps.backup-none-named", name=name)
     try:
         manifest = msgspec.json.decode(place.blobs.read(path), type=Manifest)
-    except msgspec.MsgspecError as error:
+    except NO_JSON as error:
         raise Foreign("apps.backup-foreign", part=path) from error
     if manifest.format > FORMAT or manifest.schema > SCHEMA_VERSION:
         raise Foreign("apps.backup-newer", program=manifest.program)
-    if manifest.mac != seal(manifest, place):
+    if manifest.name != name or manifest.mac != seal(manifest, place):
         raise Damaged("apps.backup-manifest", name=name)
     return manifest
 
@@ -48,10 +48,20 @@ def names(place: Place) -> list[str]:
 
 
 def backups(place: Place) -> list[Kept]:
-    """All backups that can be read, newest first. Raises what `read_manifest` does for the first that cannot."""
-    found = []
+    """All backups that can be read, newest first."""
+    return listed(place)[0]
+
+
+def listed(place: Place) -> tuple[list[Kept], dict[str, BackupError]]:
+    """All backups that can be read, newest first; the names of those that cannot be, with the reason."""
+    found: list[Kept] = []
+    refused: dict[str, BackupError] = {}
     for name in names(place):
-        manifest = read_manifest(place, name)
+        try:
+            manifest = read_manifest(place, name)
+        except BackupError as error:
+            refused[name] = error
+            continue
         led = chain(place, manifest.epoch, manifest.position)
         found.append(
             Kept(
@@ -60,19 +70,36 @@ def backups(place: Place) -> list[Kept]:
                 led[-1].upto if led else manifest.position,
             )
         )
-    return found
+    return found, refused
 
 
-def choose(place: Place, position: int | None = None, at_us: int | None = None, name: str = "") -> Manifest:
+def choose(
+    place: Place,
+    position: int | None = None,
+    at_us: int | None = None,
+    name: str = "",
+    record: str = "",
+) -> Manifest:
     """The backup that leads to ``position`` or to the instant with the least archive; by default the newest.
 
-    A later backup holds all that was before it, so where none is old enough the oldest is taken, and cut. Raises NoBackup.
+    A later backup holds all that was before it, so where none is old enough the oldest is taken, and cut. An older one that
+    cannot be read is passed over; the newest never is, since nobody would learn how much is lost. ``record``: of which
+    record; without it there must be backups of one only. Raises NoBackup, and what `read_manifest` does.
     """
     if name:
         return read_manifest(place, name)
-    found = [read_manifest(place, one) for one in names(place)]
+    found: list[Manifest] = []
+    for one in names(place):
+        try:
+            found.append(read_manifest(place, one))
+        except BackupError:
+            if not found:
+                raise
+    found = [one for one in found if record in ("", one.record)]
     if not found:
         raise NoBackup("apps.backup-none", store=place.name)
+    if len({one.record for one in found}) > 1:
+        raise BackupError("apps.backup-several", store=place.name)
     newest = max(found, key=lambda one: (one.made_us, one.position))
     if position is None and at_us is None:
         return newest
@@ -84,7 +111,13 @@ def choose(place: Place, position: int | None = None, at_us: int | None = None, 
         if (position is None or one.position <= position) and (at_us is None or one.at_us <= at_us)
     ]
     if before:
-        return max(before, key=lambda one: one.position)
+        nearest = max(before, key=lambda one: one.position)
+        after = [one for one in lives if one.position > nearest.position]
+        led = chain(place, nearest.epoch, nearest.position, position)
+        reaches = led[-1].upto if led else nearest.position
+        if position is None or position <= reaches or not after:
+            return nearest
+        lives = after  # the archive does not lead there from it
     return min(lives, key=lambda one: one.position)
 
 

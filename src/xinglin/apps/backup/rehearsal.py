@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from xinglin.apps.backup import repository
-from xinglin.apps.backup.base import Steps, instant, remember
+from xinglin.apps.backup.base import Steps, identity, instant, remember
 from xinglin.apps.backup.errors import Differs
 from xinglin.apps.backup.form import Manifest, Sums, differences, part_path
 from xinglin.apps.backup.keeping import read_manifest
@@ -53,7 +53,8 @@ def rehearse(
     chosen: Plan | None = None
     result: dict[str, Any] = {"at": instant(now_us()), "at_us": now_us(), "well": False, "store": place.name}
     try:
-        chosen = plan(place, name=name, check=check)
+        record = "" if records is None or name else identity(records)[0]
+        chosen = plan(place, name=name, record=record, check=check)
         scratch = url or f"sqlite:///{Path(folder or '') / 'scratch.db'}"
         restore(place, settings, chosen, url=scratch, steps=steps, check=check, durable=False)
         result |= compare(scratch, chosen, check)

@@ -18,9 +18,9 @@ from typing import Any, Final
 import msgspec
 
 from xinglin.apps.backup import repository
-from xinglin.apps.backup.archive import Found, chain, first_and_last, read_segment
+from xinglin.apps.backup.archive import Found, chain, first_and_last, gap, read_segment
 from xinglin.apps.backup.base import Steps
-from xinglin.apps.backup.errors import Damaged, InUse, NoBackup
+from xinglin.apps.backup.errors import Damaged, Foreign, InUse, NoBackup
 from xinglin.apps.backup.form import Manifest, Version, lines_of, part_path, read_version
 from xinglin.apps.backup.keeping import choose
 from xinglin.apps.backup.place import Place
@@ -48,6 +48,8 @@ class Plan(msgspec.Struct):
     reaches: int
     types: dict[str, list[Any]] | None = None
     """Counts and digests at ``position``, where that is the end of a backup or a segment."""
+    at_us: int = 0
+    """When the last commit that was restored was made; known once it is."""
 
 
 class Marker(msgspec.Struct):
@@ -65,6 +67,7 @@ def plan(
     position: int | None = None,
     at_us: int | None = None,
     name: str = "",
+    record: str = "",
     check: Callable[[], None] | None = None,
 ) -> Plan:
     """Which parts a restore to ``position``, or to the last commit not later than ``at_us``, takes; by default to the newest.
@@ -73,7 +76,7 @@ def plan(
     """
     from xinglin.apps.backup.form import Sums
 
-    manifest = choose(place, position, at_us, name)
+    manifest = choose(place, position, at_us, name, record)
     found = Plan(manifest, [], manifest.position, manifest.last_rid, manifest.last_tx, manifest.position)
     later = check_parts(place, manifest, at_us, check)
     sums = Sums()
@@ -83,6 +86,8 @@ def plan(
     if later is None:
         for one in chain(place, manifest.epoch, manifest.position, position):
             head, end = first_and_last(place, one, sealed=bool(manifest.salt))
+            if (head.record, head.epoch) != (manifest.record, manifest.epoch):
+                raise Foreign("apps.backup-chain", part=one.path)
             if one.after in known and head.previous not in known[one.after]:
                 raise Damaged("apps.backup-chain", part=one.path)
             for text in read_segment(place, one, sealed=bool(manifest.salt)):
@@ -100,6 +105,9 @@ def plan(
                 check()
             if later is not None:
                 break
+        behind = gap(place, manifest.epoch, found.reaches)
+        if behind is not None and later is None and position is None:
+            raise Damaged("apps.backup-gap", reaches=found.reaches, after=behind.after)
     found.position = found.reaches if position is None else position
     if later is not None:
         found.position = later - 1
@@ -373,6 +381,7 @@ def _finish(records: Records, chosen: Plan) -> None:
         behind = (last // LEAP + 2) * LEAP
         tx = behind if connection.dialect == "sqlite" else last + 1
         _, last_us = repository.position_and_instant(connection)
+        chosen.at_us = last_us
         at_us = max(now_us() // 1000 * 1000, last_us)
         repository.add_commits(connection, [(tx, behind, at_us, 1)])
         repository.go_on_from(connection, 0, tx)

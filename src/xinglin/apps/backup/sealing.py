@@ -106,7 +106,7 @@ def unpack(chunks: Iterable[bytes], keys: Keys, name: str, *, sealed: bool = Fal
                 plain = unpacker.decompress(chunk[start : start + 64 * 1024])
                 if plain:
                     yield plain
-        if not unpacker.eof:
+        if not unpacker.eof or unpacker.unused_data:
             raise Damaged("apps.backup-part", part=name)
     except zstandard.ZstdError as error:
         raise Damaged("apps.backup-part", part=name) from error

@@ -94,12 +94,14 @@ def _back_up(asked: Asked, settings: Settings, place: Place, language: Language)
 
 
 def _list(asked: Asked, settings: Settings, language: Language) -> int:
-    from xinglin.apps.backup.keeping import backups, told
+    from xinglin.apps.backup.keeping import listed, told
     from xinglin.apps.backup.place import open_place
 
-    found = [told(kept) for kept in backups(open_place(settings))]
+    kept, refused = listed(open_place(settings))
+    found = [told(one) for one in kept]
     if asked.options["json"]:
-        print_json({"backups": found})
+        unread = [{"name": name, "reason": error.say(language)} for name, error in refused.items()]
+        print_json({"backups": found, "unreadable": unread})
         return 0
     columns = ("name", "made", "position", "reaches", "versions", "size", "rehearsed")
     rows = [tuple(say(f"apps.backup-column-{column}", language) for column in columns)]
@@ -108,6 +110,8 @@ def _list(asked: Asked, settings: Settings, language: Language) -> int:
         one["rehearsed"] = f"{'✓' if one['well'] else '✗'} {one['rehearsed']}" if one["rehearsed"] else "–"
         rows.append(tuple(one[column] for column in columns))
     print_table(rows)
+    for name, error in refused.items():
+        print(say("apps.backup-unreadable", language, name=name, reason=error.say(language)))
     return 0
 
 
@@ -131,6 +135,7 @@ def _verify(asked: Asked, place: Place, language: Language) -> int:
 
 
 def _restore(asked: Asked, settings: Settings, language: Language) -> int:
+    from xinglin.apps.backup.base import instant
     from xinglin.apps.backup.place import open_place
     from xinglin.apps.backup.restore import plan, restore
 
@@ -154,6 +159,7 @@ def _restore(asked: Asked, settings: Settings, language: Language) -> int:
     told = {
         "name": chosen.manifest.name,
         "position": reached,
+        "at": instant(chosen.at_us) if chosen.at_us else "–",
         "database": redacted(settings.database_url),
         "seconds": f"{time.monotonic() - began:.1f}",
     }
