@@ -1,5 +1,7 @@
 """Files fetched from addresses that a client of `$import` names: only from hosts that the settings allow.
 
+Which of a host's addresses are asked: `connecting`.
+
 What breaks off is asked for again from where it broke; what stays away raises, and the job tries again later.
 """
 
@@ -14,6 +16,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from xinglin.ingest.connecting import Plain, Secure, listed
 from xinglin.ingest.errors import FetchError, HostError, SourceError
 from xinglin.kernel.settings import Settings
 
@@ -38,7 +41,7 @@ def check_address(url: str, settings: Settings) -> None:
         raise HostError("ingest.bulk-address", url=_shown(url)) from error
     if place.scheme not in ("http", "https") or not host or place.username or place.password:
         raise HostError("ingest.bulk-address", url=_shown(url))
-    allowed = settings.import_hosts.lower().replace(",", " ").split()
+    allowed = listed(settings)
     if "*" not in allowed and host not in allowed and f"{host}:{port}" not in allowed:
         raise HostError("ingest.bulk-host", host=host, setting="import_hosts")
 
@@ -105,7 +108,7 @@ class Fetch:
         check_address(url, settings)
         self._url = url
         self._settings = settings
-        self._opener = build_opener(_Redirects(settings))
+        self._opener = build_opener(_Redirects(settings), Plain(settings), Secure(settings))
         self._got = 0  # bytes as they come over the wire
         self._tag = ""
         self._encoded = False  # packed on its way: without a tag, what comes another time may be other bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 
 from bulk_serving import ASYNC, FileServer, Place, serving
 from bulk_world import load_world, observation, patient
-from xinglin.ingest import remote_files
+from xinglin.ingest import connecting, remote_files
 from xinglin.ingest.errors import HostError
+from xinglin.ingest.remote_files import Fetch
 from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records.service import Records
@@ -208,6 +210,38 @@ def test_hosts_are_allowed_by_the_setting() -> None:
     for setting in ("", "files.example.org:443", "example.org"):
         with pytest.raises(HostError):
             check("https://files.example.org:8443/x", Settings(import_hosts=setting))
+
+
+def test_a_name_that_leads_inside_is_not_followed(
+    place: Place, files: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.files["/p.ndjson"] = ndjson(patient(1))
+    port = int(files.address.rpartition(":")[2])
+    real = socket.getaddrinfo
+    monkeypatch.setattr(  # the name server of whoever holds the name
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **named: real("127.0.0.1" if "example" in host else host, *more, **named),
+    )
+    for setting in ("files.example.org", "*", "*, localhost"):
+        with pytest.raises(HostError):
+            list(Fetch(f"http://files.example.org:{port}/p.ndjson", Settings(import_hosts=setting)))
+    with pytest.raises(HostError):
+        list(Fetch(f"http://localhost:{port}/p.ndjson", Settings(import_hosts="*")))
+    assert files.asked == []
+    assert list(Fetch(f"http://localhost:{port}/p.ndjson", Settings()))
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "100.100.100.200", "0.0.0.0", "::ffff:127.0.0.1", "fe80::1"]
+)
+def test_addresses_that_are_never_asked(address: str) -> None:
+    with pytest.raises(HostError):
+        connecting.resolved(address, 80, Settings(import_hosts=f"* {address}"))
+
+
+def test_a_hospitals_own_network_is_asked() -> None:
+    assert connecting.resolved("10.0.0.7", 80, Settings(import_hosts="*"))
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,15 @@ def test_every_plan_gives_the_same_answer(shelf: Shelf, monkeypatch: pytest.Monk
             answers[plan] = found if sort else sorted(found)
             assert shelf.page(url).total == len(found), (url, plan)
         assert len({tuple(answer) for answer in answers.values()}) == 1, (url, answers)
+        assert numbers(shelf, url) == numbers_of_pages(shelf, url), url
+
+
+def numbers(shelf: Shelf, url: str) -> list[int]:
+    with shelf.database.read() as connection:
+        return sorted(shelf.search.numbers(connection, Predicate(1), shelf.query(url)))
+
+
+def numbers_of_pages(shelf: Shelf, url: str) -> list[int]:
+    with shelf.database.read() as connection:
+        rows, _ = _Run(shelf.search, connection, Predicate(1), shelf.query(url)).matches(1000)
+    return sorted(row.keys[-1] for row in rows)

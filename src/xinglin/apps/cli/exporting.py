@@ -17,10 +17,13 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     if not asked.arguments:
         raise UsageError("apps.export-needs-folder", example="xinglin export records/")
     options = asked.options
+    if options["group"] and options["all-patients"]:
+        raise UsageError("apps.export-group-or-all")
     wanted = Wanted(
         types=[kind for given in options["type"] or () for kind in given.split(",")],
         since=options["since"],
         group=options["group"],
+        patients=options["all-patients"],
         filters=options["filter"] or (),
         elements=(options["elements"] or "").split(",") if options["elements"] else (),
         gzip=options["gzip"],

@@ -100,6 +100,7 @@ COMMANDS: dict[str, Command] = {
                 Option("type", "TYPE", many=True),
                 Option("since", "TIME"),
                 Option("group", "ID"),
+                Option("all-patients"),
                 Option("filter", "QUERY", many=True),
                 Option("elements", "NAMES"),
                 Option("gzip"),
