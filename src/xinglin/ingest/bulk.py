@@ -24,7 +24,7 @@ from xinglin.ingest.sink import check
 from xinglin.jobs import Cancelled, Job, Kind, Work
 from xinglin.kernel.clock import now_us
 from xinglin.records.bulk.exporter import File
-from xinglin.records.bulk.job import IMPORT, MANIFEST, files, keep_sweeping, place
+from xinglin.records.bulk.job import ATTEMPTS, IMPORT, MANIFEST, files, keep_sweeping, place
 from xinglin.records.rest.outcome import Issue, issues_of, outcome
 from xinglin.records.writing import instant_text
 
@@ -100,7 +100,7 @@ class Manifest(msgspec.Struct):
 
 def kinds(site: Site) -> list[Kind]:
     """The kinds of job of imports."""
-    return [Kind(IMPORT, partial(_run, site))]
+    return [Kind(IMPORT, partial(_run, site), attempts=ATTEMPTS)]
 
 
 def begin(site: Site, actor: Actor, asked: Asked, folder: str) -> Job:

@@ -85,7 +85,7 @@ def _kind(kind: type[HTTPConnection], req: Any, settings: Settings) -> Any:
     if req.has_proxy() or getattr(req, "_tunnel_host", None):
         return kind
 
-    def made(*given: Any, **more: Any) -> HTTPConnection:
+    def made(*given: Any, **more: Any) -> Any:
         connection: Any = kind(*given, **more)
         # Where http.client keeps the function that makes its socket.
         connection._create_connection = partial(_connected, settings)

@@ -34,6 +34,8 @@ PLACES: Final = {EXPORT: "exports", IMPORT: "imports"}
 """Kinds of job whose files lie under that name, in a folder of each job's own."""
 SWEEP: Final = "records.bulk-sweep"
 SWEEP_EVERY_S: Final = 3600.0
+ATTEMPTS: Final = 12
+"""Each goes on from the last file or line: workers that end during hours of work must not be its end."""
 MANIFEST: Final = "manifest.json"
 _REQUEST: Final = "request.json"
 
@@ -60,7 +62,7 @@ class Manifest(msgspec.Struct):
 def kinds(site: Site) -> list[Kind]:
     """The kinds of job of bulk export."""
     return [
-        Kind(EXPORT, partial(_run, site)),
+        Kind(EXPORT, partial(_run, site), attempts=ATTEMPTS),
         Kind(SWEEP, partial(_sweep, site)),
     ]
 

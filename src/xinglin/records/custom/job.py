@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from xinglin.records.site import Site
 
 EVERYTHING = 1_000_000_000
+ATTEMPTS = 12
+"""It goes on where it was, and takes hours on a large record: workers that end meanwhile must not be its end."""
 
 
 def kinds(site: Site) -> list[Kind]:
@@ -49,7 +51,7 @@ def kinds(site: Site) -> list[Kind]:
         _tell(work, report)
         return report
 
-    return [Kind(KIND, run, concurrency=1)]
+    return [Kind(KIND, run, attempts=ATTEMPTS, concurrency=1)]
 
 
 def asked(
