@@ -16,6 +16,7 @@ import msgspec
 
 from xinglin.apps.backend import Backend, Embedded
 from xinglin.apps.errors import AppError
+from xinglin.kernel.errors import XinglinError
 
 if TYPE_CHECKING:
     from xinglin.apps.remote import Remote
@@ -99,15 +100,20 @@ def export_folder(
     kept = _kept(place, backend.name, asked)
     began = time.monotonic()
     tell = ticks or (lambda done, of, what: None)
-    if isinstance(backend, Embedded):
-        manifest = _from_record(backend, settings, place, wanted, kept, tell)
-    else:
-        from xinglin.apps.exporting_remote import from_server
+    try:
+        if isinstance(backend, Embedded):
+            manifest = _from_record(backend, settings, place, wanted, kept, tell)
+        else:
+            from xinglin.apps.exporting_remote import from_server
 
-        remote: Remote = backend  # type: ignore[assignment]
-        manifest = from_server(
-            remote, place, wanted, kept.state, lambda state: _keep(place, kept, state), tell
-        )
+            remote: Remote = backend  # type: ignore[assignment]
+            manifest = from_server(
+                remote, place, wanted, kept.state, lambda state: _keep(place, kept, state), tell
+            )
+    except XinglinError:
+        if kept.state is None:  # refused before anything was written: the folder is free for what is asked next
+            (place / STATE).unlink(missing_ok=True)
+        raise
     _write(place / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     (place / STATE).unlink()
 

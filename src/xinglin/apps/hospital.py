@@ -229,7 +229,7 @@ def _read(note: Path) -> Made | None:
 
 def _write(note: Path, made: Made) -> None:
     """Replace the note whole: a torn one would be taken for none, and the making for one to begin anew."""
-    note.parent.mkdir(parents=True, exist_ok=True)
+    note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = note.with_suffix(".tmp")
     beside.write_bytes(msgspec.json.encode(made))
     os.replace(beside, note)

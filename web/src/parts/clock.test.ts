@@ -9,7 +9,7 @@ describe("times of the system's own", () => {
     expect(duration(59.6, t)).toBe("time.ms 1 0");
     expect(duration(3599, t)).toBe("time.ms 59 59");
     expect(duration(90_000, t)).toBe("time.dh 1 1");
-    expect(duration(-5, t)).toBe("time.s 0"); // the server's clock a little ahead
+    expect(duration(-5, t)).toBe("time.under "); // the server's clock a little ahead
   });
   it("of today stand by the time alone, of other days with the day", () => {
     const now = new Date(2026, 10, 21, 15, 0, 0);

@@ -26,6 +26,7 @@ export function clockTime(instant: string, now: Date, language: Language): strin
 /** A stretch of time by its two largest units. The keys are `time.…`. */
 export function duration(seconds: number, t: (key: string, values?: Record<string, unknown>) => string): string {
   const whole = Math.max(0, Math.round(seconds));
+  if (whole < 1) return t("time.under");
   if (whole < 60) return t("time.s", { s: whole });
   if (whole < 3600) return t("time.ms", { m: Math.floor(whole / 60), s: whole % 60 });
   if (whole < 86_400) return t("time.hm", { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });

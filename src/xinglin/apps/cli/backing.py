@@ -145,7 +145,7 @@ def _restore(asked: Asked, settings: Settings, language: Language) -> int:
     bar = Bar()
     try:
         chosen = plan(place, position=position, at_us=at_us, name=asked.options["backup"] or "")
-        settings.data_folder.mkdir(parents=True, exist_ok=True)
+        settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         reached = restore(
             place,
             settings,

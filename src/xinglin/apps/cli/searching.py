@@ -81,7 +81,7 @@ def _limit(asked: Asked) -> int | None:
     if given is None:
         return None
     if not given.isascii() or not given.isdigit() or int(given) < 1:
-        raise UsageError("apps.cli-number", option="--limit", given=given, least=1, most="…")
+        raise UsageError("apps.cli-number-least", option="--limit", given=given, least=1)
     return int(given)
 
 

@@ -51,6 +51,12 @@ function ChartOf({ id }: { id: string }): ReactNode {
     return (
       <Panel whole title={t("chart.title")}>
         <p>{t(past ? "past.notThen" : "chart.notFound")}</p>
+        {past?.by === "known" && (
+          <>
+            <p className="quiet">{t("past.notThenKnown")}</p>
+            <Button mr="sm" onClick={() => go({ by: "valid", day: past.day })}>{t("past.asValid")}</Button>
+          </>
+        )}
         {past ? <Button variant="default" onClick={back}>{t("past.back")}</Button> : <Link to="/">{t("banner.allPatients")}</Link>}
       </Panel>
     );

@@ -15,6 +15,8 @@ import styles from "./StatusScreen.module.css";
 
 const PAUSE_MS = 1000;
 const LATE_S = 60;
+const CATCHING_S = 2; // a consumer writes down how far it is twice a second: what is younger than this is no lag
+const names = new Set(["drafts.retraction", "quality.units", "subscriptions"]);
 
 /** What whoever runs the installation looks at: is it well, does anything lag, wait or fail, how old is the backup. */
 export function StatusScreen(): ReactNode {
@@ -101,10 +103,10 @@ function Consumers({ consumers }: { consumers: Consumer[] }): ReactNode {
           rows={consumers.map((one) => ({
             key: one.name,
             cells: [
-              one.name,
+              <span key="name">{names.has(one.name) ? <>{t(`status.named.${one.name.replace(".", "_")}`)} <span className="small quiet wrap">{one.name}</span></> : one.name}</span>,
               one.parked ? <Tag key="state" kind="high">{t("status.parked", { count: one.parked })}</Tag>
                 : !one.led ? <Tag key="state" kind="warn">{t("status.notLed")}</Tag>
-                : <Tag key="state">{t(one.commits ? "status.following" : "status.upToDate")}</Tag>,
+                : <Tag key="state">{t(one.commits && one.seconds >= CATCHING_S ? "status.following" : "status.upToDate")}</Tag>,
               <span key="commits" className="num">{grouped(one.commits)}</span>,
               <span key="seconds" className="num">{one.commits ? duration(one.seconds, t) : "–"}</span>,
             ],
