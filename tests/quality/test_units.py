@@ -11,7 +11,7 @@ from drafts.patients import DOCTOR, SERVICE, Ward
 from paths import shared
 from xinglin.drafts.parts import RETRACTION
 from xinglin.quality.analytes import ANALYTES, by_code
-from xinglin.quality.rule import MODEL, handle, look
+from xinglin.quality.rule import MODEL, UCUM, corrected, findings, handle, look
 from xinglin.quality.units import examine
 from xinglin.standards.ucum import is_commensurable, is_valid
 
@@ -200,3 +200,20 @@ def test_of_synthetic_patients_only_their_known_error_is_doubted() -> None:
             }
     assert judged > 300
     assert doubted <= {("Total protein", "g/dL", "g/L")}
+
+
+def test_what_was_said_of_the_wrong_number_goes_with_it() -> None:
+    high = [{"coding": [{"code": "HH"}], "text": "危急值"}]
+    glucose = {
+        "resourceType": "Observation",
+        "status": "final",
+        "text": {"status": "generated", "div": "<div>200 mmol/L</div>"},
+        "interpretation": high,
+        "code": {"coding": [{"system": "http://loinc.org", "code": "14771-0"}]},
+        "valueQuantity": {"value": 200, "unit": "mmol/L", "system": UCUM, "code": "mmol/L"},
+        "referenceRange": [{"high": {"value": 6.1, "unit": "mmol/L"}}],
+    }
+    changed = corrected(glucose, list(findings(glucose)))
+    assert changed["valueQuantity"]["value"] == Decimal("11.1")
+    assert (changed.get("text"), changed.get("interpretation")) == (None, None)
+    assert changed["referenceRange"] == glucose["referenceRange"]

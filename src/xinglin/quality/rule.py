@@ -115,8 +115,8 @@ def _examined(part: dict[str, Any]) -> Finding | None:
 
 
 def corrected(observation: dict[str, Any], places: list[Place]) -> dict[str, Any]:
-    """The Observation as it must have been meant."""
-    changed = dict(observation)
+    """The Observation as it must have been meant, without what was said of the wrong number: narrative and flags."""
+    changed = {name: value for name, value in observation.items() if name != "text"}
     if changed.get("status") in _CORRECTED:
         changed["status"] = "corrected"
     for place in places:
@@ -129,10 +129,12 @@ def corrected(observation: dict[str, Any], places: list[Place]) -> dict[str, Any
         }
         if place.component is None:
             changed["valueQuantity"] = {**observation["valueQuantity"], **quantity}
+            changed.pop("interpretation", None)
         else:
             components = list(changed["component"])
             part = components[place.component]
             components[place.component] = {**part, "valueQuantity": {**part["valueQuantity"], **quantity}}
+            components[place.component].pop("interpretation", None)
             changed["component"] = components
     return changed
 

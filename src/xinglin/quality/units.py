@@ -128,10 +128,12 @@ def _range_in(analyte: Analyte, unit: str, own: Reading | None) -> tuple[Decimal
 
 
 def _rounded(value: Decimal, like: Decimal) -> Decimal:
-    """To as many significant digits as the number that was reported has, two at least.
+    """To as many digits as the number that was reported has, two at least; a reported zero is a digit too.
 
     >>> _rounded(Decimal("5.4951"), Decimal("99")), _rounded(Decimal("85.52"), Decimal("0.97"))
     (Decimal('5.5'), Decimal('86'))
+    >>> _rounded(Decimal("11.101"), Decimal("200"))  # 11 would be on the other side of a diagnosis
+    Decimal('11.1')
     """
-    digits = max(2, len(like.normalize().as_tuple().digits))
+    digits = max(2, len(like.as_tuple().digits))
     return Decimal(format(Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(value), "f"))

@@ -182,6 +182,10 @@ class Api:
                 return reads.history(self.edge, request, type_, id_)
             if len(rest) == 2:
                 return reads.vread(self.edge, request, type_, id_, rest[1])
+            if len(rest) == 3 and rest[2] == "$meta":
+                from xinglin.records.operations.meta import meta_of_version
+
+                return meta_of_version(self.edge, request, type_, id_, rest[1])
         elif rest[0].startswith("$") and len(rest) == 1:
             return self._operation(request, rest[0], type_, id_)
         elif len(rest) == 1 or (len(rest) == 2 and rest[1] == "_search"):

@@ -121,12 +121,12 @@ def test_the_chart_shows_the_drafts_of_its_patient(inbox: Installation, visit: A
     finally:
         records.close()
     page = visit(f"{inbox.address}/patients/p", "zh", PHONE, "dark")
-    draft = card(page, "数值不合理的结果")
-    draft.get_by_text("钾：450 mmol/L 不可能属实").wait_for()
+    draft = card(page, "结果数值不合理")
+    draft.get_by_text("钾 450 mmol/L：超出该单位下的可能范围").wait_for()
     accessible(page, axe)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     draft.get_by_role("button", name="采纳").click()
-    page.get_by_text("已采纳：数值不合理的结果").wait_for()
+    page.get_by_text("已采纳：结果数值不合理").wait_for()
     page.goto(f"{inbox.address}/patients/r")
     page.get_by_role("heading", name="欧阳娜").wait_for()
     page.wait_for_load_state("networkidle")

@@ -366,6 +366,9 @@ def test_meta_is_added_and_deleted_as_new_versions(ask: Ask, records: Records) -
     _, answer = ask("POST", "Patient/p1/$meta-delete", again, **JSON)
     assert "tag" not in answer["parameter"][0]["valueMeta"]
     assert ask("GET", "Patient/p1/_history")[1]["total"] == 3
+    assert ask("GET", "Patient/p1/_history/2/$meta")[1]["parameter"][0]["valueMeta"]["tag"] == [tag]
+    assert "tag" not in ask("GET", "Patient/p1/_history/1/$meta")[1]["parameter"][0]["valueMeta"]
+    assert ask("GET", "Patient/p1/_history/9/$meta")[0] == 404
     changes = records.changes(local_system())
     assert [(one.version, one.method) for one in changes] == [(1, "PUT"), (2, "PATCH"), (3, "PATCH")]
 

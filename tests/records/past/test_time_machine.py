@@ -18,6 +18,7 @@ from xinglin.records.past.instants import instant_text
 from xinglin.records.past.marks import SYSTEM, is_marked, marked
 from xinglin.records.past.service import Range
 from xinglin.records.past.validity import CLINICAL, validity
+from xinglin.records.reindexing import Pace, Reindex
 from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.service import Records, open_records
 from xinglin.records.site import Site
@@ -374,3 +375,48 @@ def test_a_mark_changes_nothing_else() -> None:
     assert [tag["code"] for tag in json.loads(done)["meta"]["tag"]] == ["x", "as-of"]
     assert is_marked(done)
     assert not is_marked(body)
+
+
+def test_full_text_of_the_past_is_that_of_the_versions_of_then(ask: Ask) -> None:
+    put(ask, {"resourceType": "Patient", "id": "p1"})
+    put(ask, observation("o1", "2020-05-01", 100, note=[{"text": "溶血，请复查 hemolysed"}]))
+    then = moment()
+    put(ask, observation("o1", "2020-05-01", 100, note=[{"text": "复查正常 repeated"}]))
+    for parameter, words, found in (
+        ("_content", "hemolysed", ["o1"]),
+        ("_content", "溶血", ["o1"]),
+        ("_content", "repeated", []),
+    ):
+        status, bundle, _ = ask("GET", f"Observation?patient=p1&{parameter}={words}&_known={then}")
+        assert (status, ids(bundle)) == (200, found), words
+    div = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">haemolysis</div>'}
+    put(ask, observation("o1", "2020-05-01", 100, text=div))
+    told = moment()
+    put(ask, observation("o1", "2020-05-01", 100))
+    assert ids(ask("GET", f"Observation?patient=p1&_text=haemolysis&_known={told}")[1]) == ["o1"]
+    assert ids(ask("GET", f"Observation?patient=p1&_text=haemolysis&_known={then}")[1]) == []
+    assert ids(ask("GET", f"Observation?patient=p1&_content=hemolysed&_known={told}")[1]) == []
+
+
+def test_an_own_search_parameter_may_be_asked_of_the_past(ask: Ask, records: Records) -> None:
+    put(ask, {"resourceType": "Patient", "id": "p1"})
+    put(ask, observation("o1", "2020-05-01", 100, bodySite={"text": "left arm"}))
+    then = moment()
+    put(ask, observation("o1", "2020-05-01", 100, bodySite={"text": "right arm"}))
+    own = {
+        "resourceType": "SearchParameter",
+        "id": "site",
+        "url": "http://example.org/site",
+        "name": "site",
+        "status": "active",
+        "description": "Where it was measured",
+        "code": "body-place",
+        "base": ["Observation"],
+        "type": "string",
+        "expression": "Observation.bodySite.text",
+    }
+    put(ask, own)
+    assert ask("GET", f"Observation?patient=p1&body-place=left&_known={then}")[0] == 503  # not indexed yet
+    Reindex(records, 1, pace=Pace(settle_s=0)).run()
+    assert ids(ask("GET", f"Observation?patient=p1&body-place=left&_known={then}")[1]) == ["o1"]
+    assert ids(ask("GET", f"Observation?patient=p1&body-place=right&_known={then}")[1]) == []

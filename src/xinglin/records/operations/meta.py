@@ -15,7 +15,7 @@ from msgspec import structs
 from xinglin.records.operations.parameters import answer, sent
 from xinglin.records.operations.repository import used_terms
 from xinglin.records.past.marks import SYSTEM as PAST
-from xinglin.records.rest.conditional import version_of
+from xinglin.records.rest.conditional import version_number, version_of
 from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, only_known, version_headers
 from xinglin.records.rest.errors import BadValue, Malformed
 from xinglin.records.rest.exchange import Answer, Pending, Request
@@ -37,6 +37,12 @@ def meta(edge: Edge, request: Request, type_: str | None, id_: str | None) -> An
     return json_answer(
         request, answer([("return", "valueMeta", dumps(_used(edge, request, type_)))]), headers=[PRIVATE]
     )
+
+
+def meta_of_version(edge: Edge, request: Request, type_: str, id_: str, version: str) -> Answer:
+    """Of one version its meta."""
+    only_known(tuple((name, "") for name, _ in sent(request)), (), strict=True)
+    return _answered(request, edge.records.vread(request.actor, type_, id_, version_number(version)))
 
 
 def _used(edge: Edge, request: Request, type_: str | None) -> dict[str, Any]:
