@@ -28,11 +28,14 @@ Times are µs since 1970-01-01T00:00:00Z. On PostgreSQL every key begins with te
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xinglin.jobs import schema as jobs
 from xinglin.kernel.database import Connection, Database, NewerSchema, run_script
+from xinglin.kernel.log import logger
 from xinglin.records.custom import schema as custom
 from xinglin.records.feed import schema as feed
 from xinglin.records.past import schema as past
@@ -218,10 +221,31 @@ def schema_version(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def migrate(database: Database) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Migrating:
+    """A migration that begins, or with ``seconds`` one that is done."""
+
+    before: int
+    after: int
+    versions: int
+    """Superseded versions: what a step reads through."""
+    seconds: float | None = None
+
+
+def log_migration(at: Migrating) -> None:
+    """Say in the log that a migration begins or is done, so that whoever waits for the start knows why."""
+    told: dict[str, object] = {"schema": at.before, "to": at.after, "versions": at.versions}
+    if at.seconds is None:
+        logger("records").warning("migrating", **told)
+    else:
+        logger("records").warning("migrated", **told, seconds=round(at.seconds, 1))
+
+
+def migrate(database: Database, told: Callable[[Migrating], None] = log_migration) -> tuple[int, int]:
     """Bring ``database`` to this program's schema, all steps in one transaction; (version before, version after).
 
-    Raises NewerSchema for a database that a newer program wrote; it is left as it is.
+    ``told`` learns of an older database when its migration begins, and when it is done. Raises NewerSchema for a database
+    that a newer program wrote; it is left as it is.
     """
 
     def run(connection: Connection) -> tuple[int, int]:
@@ -231,6 +255,11 @@ def migrate(database: Database) -> tuple[int, int]:
         before = schema_version(connection)
         if before > SCHEMA_VERSION:
             raise NewerSchema("kernel.database-newer", found=before, known=SCHEMA_VERSION)
+        if 0 < before < SCHEMA_VERSION:
+            row = connection.execute("SELECT count(*) FROM history").fetchone()
+            begun = Migrating(before, SCHEMA_VERSION, int(row[0]) if row else 0)
+            told(begun)
+            began = time.monotonic()
         for step in STEPS[before:]:
             step(connection)
         if before < SCHEMA_VERSION:
@@ -239,6 +268,8 @@ def migrate(database: Database) -> tuple[int, int]:
                 "INSERT INTO meta (key, value) VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),)
             )
         connection.execute("COMMIT")
+        if 0 < before < SCHEMA_VERSION:
+            told(replace(begun, seconds=time.monotonic() - began))
         return before, SCHEMA_VERSION
 
     return database.exclusively(run)

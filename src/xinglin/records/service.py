@@ -28,7 +28,7 @@ from xinglin.records.identity import Ledger
 from xinglin.records.index.rows import IndexContext
 from xinglin.records.prepared import Prepared, prepare, prepare_parsed
 from xinglin.records.reindexing import change_zone, want
-from xinglin.records.schema import migrate
+from xinglin.records.schema import Migrating, log_migration, migrate
 from xinglin.records.statistics import LEAST, refresh_when_grown
 from xinglin.records.stored import Change, HistoryPage, Operation, Stored
 from xinglin.records.transaction import Transaction, read_live
@@ -64,10 +64,16 @@ class Records:
     Raises NewerSchema where a newer program has written it.
     """
 
-    def __init__(self, database: Database, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings | None = None,
+        *,
+        migrating: Callable[[Migrating], None] = log_migration,
+    ) -> None:
         self.database = database
         self.settings = settings or Settings()
-        before, _ = migrate(database)
+        before, _ = migrate(database, migrating)
         with database.read() as connection:
             key = repository.meta(connection, "cursor_key")
             self._tenants = repository.tenants(connection)
@@ -337,12 +343,18 @@ class _Preparing:
         return prepare(body, kind, id_, self._context, limit_bytes=self._records.settings.body_limit_bytes)
 
 
-def open_records(url: str, settings: Settings | None = None, *, key: str | None = None) -> Records:
-    """The record at a database address, made where it is not there yet; see `open_database`.
+def open_records(
+    url: str,
+    settings: Settings | None = None,
+    *,
+    key: str | None = None,
+    migrating: Callable[[Migrating], None] = log_migration,
+) -> Records:
+    """The record at a database address, made where it is not there yet; see `open_database`. ``migrating``: see `migrate`.
 
     Raises Unfinished for one that a restore has not finished.
     """
-    records = Records(open_database(url, key=key), settings)
+    records = Records(open_database(url, key=key), settings, migrating=migrating)
     with records.database.read() as connection:
         unfinished = repository.meta(connection, RESTORING) is not None
     if unfinished:

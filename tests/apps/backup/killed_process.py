@@ -1,4 +1,4 @@
-"""What a test kills in the middle: ``python killed_process.py backup|archive|restore|migrate URL FOLDER``.
+"""What a test kills in the middle: ``python killed_process.py backup|archive|restore|migrate|migrate-large URL FOLDER``.
 
 Says ``begun`` once it is at work; slow enough that a kill finds it there.
 """
@@ -29,7 +29,17 @@ def main(what: str, url: str, folder: str) -> None:
     settings = Settings(backup_folder=str(Path(folder) / "backups"), data=folder)
     place = open_place(settings)
     base.PART_LINES, base.RESOURCES, restore.BATCH = 40, 10, 11  # type: ignore[misc]
-    if what == "migrate":
+    if what == "migrate-large":
+        # Says so at each few hundred versions that it has read.
+        some = schema.past._fill_some
+
+        def told(connection: Connection, *rest: object) -> None:
+            print("begun", flush=True)
+            some(connection, *rest)  # type: ignore[arg-type]
+
+        schema.past._fill_some = told  # type: ignore[assignment]
+        schema.migrate(open_database(url))
+    elif what == "migrate":
         # As a large record would be: the kill falls between two statements of the step.
         real = schema.past.create
 

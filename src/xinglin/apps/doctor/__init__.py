@@ -35,8 +35,15 @@ def _database(settings: Settings, adopt_time_zone: bool) -> Iterator[Finding]:
         yield Finding("database", "note", "apps.doctor-no-database", {"database": shown})
         return
     from xinglin.apps.assemble import open_record
+    from xinglin.records.schema import SCHEMA_VERSION
 
     try:
+        found = _schema_found(url)
+        if 0 < found < SCHEMA_VERSION:
+            # To open it would migrate it, which is not for one who only looks.
+            values: dict[str, object] = {"found": found, "schema": SCHEMA_VERSION}
+            yield Finding("schema", "warning", "apps.doctor-schema-old", values)
+            return
         records = open_record(settings)
     except XinglinError as error:
         yield Finding("database", "error", "apps.doctor-database-error", {"database": shown, "reason": error})
@@ -56,6 +63,14 @@ def _database(settings: Settings, adopt_time_zone: bool) -> Iterator[Finding]:
         yield from work(Site(records, settings))
     finally:
         records.close()
+
+
+def _schema_found(url: str) -> int:
+    from xinglin.kernel.database import open_database
+    from xinglin.records.schema import schema_version
+
+    with open_database(url) as database, database.read() as connection:
+        return schema_version(connection)
 
 
 def _server(url: str) -> Iterator[Finding]:
