@@ -27,26 +27,43 @@ AGAIN_S: Final = 1.0
 AWAY_S: Final = 60.0
 
 
-def changes(backend: Backend, after: int, types: Collection[str], *, follow: bool) -> Iterator[Change]:
+def changes(
+    backend: Backend, after: int, types: Collection[str], *, follow: bool, epoch: str = ""
+) -> Iterator[Change]:
     """Changes after a position: those that are there, or with ``follow`` also what comes, for ever.
 
-    Raises Unavailable or RemoteError where the record has not answered for a minute.
+    Raises Unavailable or RemoteError where the record has not answered for a minute; OtherHistory (from a server: a
+    RemoteError with its sentence) where the position is of before a restore, which ``epoch`` helps to tell.
     """
     if isinstance(backend, Embedded):
-        yield from _embedded(backend, after, types, follow)
+        yield from _embedded(backend, after, types, follow, epoch)
         return
     from xinglin.apps.remote import Remote
 
     assert isinstance(backend, Remote)
     position = after
     while True:
-        page = _page(backend, position, types)
+        page = _page(backend, position, types, epoch)
+        epoch = page.get("epoch", "")
         yield from map(_change, page["changes"])
         if page["position"] == position:
             break
         position = page["position"]
     if follow:
-        yield from _events(backend, position, types)
+        yield from _events(backend, position, types, epoch)
+
+
+def epoch_of(backend: Backend) -> str:
+    """In which of its lives the record is: another text after each restore."""
+    if isinstance(backend, Embedded):
+        from xinglin.records.feed import Feed
+
+        return Feed(backend.records).epoch()
+    from xinglin.apps.remote import Remote
+
+    assert isinstance(backend, Remote)
+    found: str = _page(backend, 0, ("Basic",), "", limit=1)["epoch"]
+    return found
 
 
 def consumers(remote: Backend) -> dict[str, Any]:
@@ -58,15 +75,18 @@ def consumers(remote: Backend) -> dict[str, Any]:
     return found
 
 
-def _embedded(backend: Embedded, after: int, types: Collection[str], follow: bool) -> Iterator[Change]:
+def _embedded(
+    backend: Embedded, after: int, types: Collection[str], follow: bool, epoch: str
+) -> Iterator[Change]:
     from xinglin.records.feed import Feed
 
     feed = Feed(backend.records)
     actor = local_system()
     if follow:
-        for found in feed.follow(actor, after, types=types):
+        for found in feed.follow(actor, after, types=types, epoch=epoch):
             yield from found
         return
+    feed.check(after, epoch)
     while True:
         found, reached = feed.read(actor, after, types=types)
         yield from found
@@ -79,29 +99,38 @@ def _base(remote: Remote) -> str:
     return f"{remote.base.removesuffix('/fhir')}/api/feed"
 
 
-def _page(remote: Remote, after: int, types: Collection[str]) -> dict[str, Any]:
-    asked = [("after", str(after)), *(("type", name) for name in types)]
+def _page(
+    remote: Remote, after: int, types: Collection[str], epoch: str, limit: int = 1000
+) -> dict[str, Any]:
+    asked = [*_asked(after, types, epoch), ("limit", str(limit))]
     found: dict[str, Any] = msgspec.json.decode(
         remote.ask("GET", f"{_base(remote)}/page?{urlencode(asked)}")[1]
     )
     return found
 
 
-def _events(remote: Remote, position: int, types: Collection[str]) -> Iterator[Change]:
+def _asked(after: int, types: Collection[str], epoch: str) -> list[tuple[str, str]]:
+    return [("after", str(after)), ("epoch", epoch), *(("type", name) for name in types)]
+
+
+def _events(remote: Remote, position: int, types: Collection[str], epoch: str) -> Iterator[Change]:
     """Server-sent events, begun again where the connection is lost."""
     away_since: float | None = None
     while True:
-        asked = [("after", str(position)), *(("type", name) for name in types)]
-        request = Request(f"{_base(remote)}?{urlencode(asked)}", headers={"Accept": "text/event-stream"})  # noqa: S310
+        asked = urlencode(_asked(position, types, epoch))
+        request = Request(f"{_base(remote)}?{asked}", headers={"Accept": "text/event-stream"})  # noqa: S310
         try:
             with urlopen(request, timeout=SILENT_S) as answer:  # noqa: S310 http and https only
                 away_since = None
                 held: list[Change] = []
                 mark: int | None = None
+                event = b""
                 for line in answer:
-                    if line.startswith(b"id: "):
+                    if line.startswith(b"event: "):
+                        event = line[7:].strip()
+                    elif line.startswith(b"id: "):
                         mark = int(line[4:])
-                    elif line.startswith(b"data: "):
+                    elif line.startswith(b"data: ") and event == b"change":
                         held.append(_change(msgspec.json.decode(line[6:])))
                     elif line == b"\n" and mark is not None:
                         # Only whole commits are given on: what was cut comes again.
@@ -109,6 +138,10 @@ def _events(remote: Remote, position: int, types: Collection[str]) -> Iterator[C
                         held, position, mark = [], mark, None
         except HTTPError as error:
             with error:
+                if error.code == 409:  # restored meanwhile: going on would pass over what that took away
+                    from xinglin.apps.remote import _refused
+
+                    raise _refused(error.code, error.read()) from None
                 if error.code != 503:
                     raise RemoteError(
                         "apps.remote-unreachable", url=remote.base, answered=error.code

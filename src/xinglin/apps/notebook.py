@@ -260,11 +260,22 @@ class Record:
 
         return own(self._backend, patient)
 
-    def changes(self, after: int = 0, *types: str, follow: bool = False) -> Iterator[Change]:
-        """What was written after a position, in order; with ``follow`` it waits for what comes next, for ever."""
+    def changes(self, after: int = 0, *types: str, follow: bool = False, epoch: str = "") -> Iterator[Change]:
+        """What was written after a position, in order; with ``follow`` it waits for what comes next, for ever.
+
+        Raises OtherHistory (from a server: RemoteError) where the position is of before a restore; give the `epoch` that
+        you noted with it.
+        """
         from xinglin.apps.following import changes
 
-        return changes(self._backend, after, types, follow=follow)
+        return changes(self._backend, after, types, follow=follow, epoch=epoch)
+
+    @property
+    def epoch(self) -> str:
+        """In which of its lives the record is: another text after each restore."""
+        from xinglin.apps.following import epoch_of
+
+        return epoch_of(self._backend)
 
     def import_(
         self,

@@ -121,6 +121,18 @@ def test_changes_come_as_events_with_ids_only(server: Server) -> None:
     assert set(data) == {"position", "at", "type", "id", "version", "method", "patient"}
 
 
+def test_who_asks_for_the_epoch_is_told_it_first(server: Server) -> None:
+    made = server.post(BASIC)
+    page = server.http.get("/api/feed/page?after=0&limit=10000").json()
+    before = page["position"] - 1
+    with listening(server, f"?after={before}&epoch=") as events:
+        hello = events.get(timeout=5)
+        assert (hello["event"], "id" in hello) == ("hello", False)
+        assert json.loads(hello["data"]) == {"epoch": page["epoch"], "position": before}
+        assert json.loads(events.get(timeout=5)["data"])["id"] == made["id"]
+    assert server.http.get("/api/feed/page?after=0&epoch=another").status_code == 200, "nothing was read yet"
+
+
 def test_one_goes_on_behind_the_last_event_id(server: Server) -> None:
     with listening(server) as events:
         ids = [server.post(BASIC)["id"] for _ in range(3)]

@@ -1,14 +1,17 @@
 """``/api/feed``: the change feed as server-sent events, and how far its followers are.
 
-GET /api/feed?after=POSITION&type=Observation&type=Patient
-    One event a change: ``event: change``, ``data: {"position", "at", "type", "id", "version", "method", "patient"}``; ids
+GET /api/feed?after=POSITION&epoch=EPOCH&type=Observation&type=Patient
+    With ``epoch`` (empty: not known yet) first ``event: hello``, ``data: {"epoch", "position"}``: in which of its lives the
+    record is, and where this begins. One event a change: ``event: change``, ``data: {"position", "at", "type", "id", "version", "method", "patient"}``; ids
     only. ``id:`` is the position, on the last change of each commit: a browser that reconnects sends it as
     ``Last-Event-ID`` and goes on there; nothing is missed, and a commit of several changes that was cut comes once more
     whole. Without ``after`` and ``Last-Event-ID`` it begins now. A comment each 15 s shows that it lives.
-GET /api/feed/page?after=POSITION&type=Observation&limit=1000
-    What there is after a position, at once: ``{"changes": […], "position": to go on from}``; whole commits.
+GET /api/feed/page?after=POSITION&epoch=EPOCH&type=Observation&limit=1000
+    What there is after a position, at once: ``{"changes": […], "position": to go on from, "epoch"}``; whole commits.
+409 by either where the position is of before a restore, or of another record: see `Feed.check`.
 GET /api/feed/consumers
-    How far each consumer is behind: ``{"position", "consumers": {name: {"commits", "seconds", "parked", "led", "reason"}}}``.
+    How far each consumer is behind: ``{"position", "epoch", "consumers": {name: lag}}``, a lag ``{"commits", "seconds",
+    "parked", "led", "reason"}``.
 
 Source: HTML Living Standard, server-sent events.
 """
@@ -49,6 +52,7 @@ SLOW_S: Final = 60.0
 GATHER_S: Final = 0.005
 FOLLOWERS_MOST: Final = 500
 POSITION_MOST: Final = 2**62
+EPOCH_MOST: Final = 64
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -77,24 +81,35 @@ class FeedRoutes:
         types = _types(request)
         if self._following >= FOLLOWERS_MOST:
             raise Unavailable("records.feed-followers", most=FOLLOWERS_MOST)
-        after = await run_in_threadpool(self._feed.last) if given is None else position(given)
-        return Stream(self, request.state.actor, after, types)
+        if given is None:
+            after = await run_in_threadpool(self._feed.last)
+            epoch = await run_in_threadpool(self._feed.epoch)
+        else:
+            after = position(given)
+            epoch = await run_in_threadpool(self._check, after, request)
+        asked = "epoch" in request.query_params
+        return Stream(self, request.state.actor, after, types, epoch if asked else None)
 
     def page(self, request: Request) -> Response:
         """See the module."""
         asked = request.query_params
         limit = min(max(1, position(asked.get("limit", "1000"))), 10_000)
-        changes, reached = self._feed.read(
-            request.state.actor, position(asked.get("after", "0")), limit, _types(request)
-        )
-        return _json({"changes": [shown(change) for change in changes], "position": reached})
+        after = position(asked.get("after", "0"))
+        epoch = self._check(after, request)
+        changes, reached = self._feed.read(request.state.actor, after, limit, _types(request))
+        return _json({"changes": [shown(change) for change in changes], "position": reached, "epoch": epoch})
+
+    def _check(self, after: int, request: Request) -> str:
+        """The record's epoch. Raises OtherHistory."""
+        self._feed.check(after, request.query_params.get("epoch", "")[:EPOCH_MOST])
+        return self._feed.epoch()
 
     def consumers(self, request: Request) -> Response:
         """See the module."""
         found = {
             name: lag_shown(lag, request.state.language) for name, lag in sorted(self._feed.lag().items())
         }
-        return _json({"position": self._feed.last(), "consumers": found})
+        return _json({"position": self._feed.last(), "epoch": self._feed.epoch(), "consumers": found})
 
     async def send_all(self, stream: Stream, send: Send) -> None:
         """Send to one follower until it or the server goes."""
@@ -104,6 +119,9 @@ class FeedRoutes:
         after, sent_s = stream.after, time.monotonic()
         try:
             await _write(send, b": following\n\n")
+            if stream.epoch is not None:
+                hello = msgspec.json.encode({"epoch": stream.epoch, "position": after})
+                await _write(send, b"event: hello\ndata: %s\n\n" % hello)
             while not gone.is_set():
                 heard.clear()
                 try:
@@ -130,7 +148,9 @@ class FeedRoutes:
 class Stream(Response):
     """The answer: it is written as long as the follower reads."""
 
-    def __init__(self, feed: FeedRoutes, actor: Actor, after: int, types: frozenset[str]) -> None:
+    def __init__(
+        self, feed: FeedRoutes, actor: Actor, after: int, types: frozenset[str], epoch: str | None
+    ) -> None:
         super().__init__(
             media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
@@ -138,6 +158,7 @@ class Stream(Response):
         self.actor = actor
         self.after = after
         self.types = types
+        self.epoch = epoch
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -28,7 +28,8 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
             return _again(backend, asked.options["again"], language, as_json=bool(asked.options["json"]))
         if asked.options["consumers"]:
             return _consumers(backend, language, as_json=bool(asked.options["json"]))
-        for change in changes(backend, after, types, follow=bool(asked.options["follow"])):
+        epoch = asked.options["epoch"] or ""
+        for change in changes(backend, after, types, follow=bool(asked.options["follow"]), epoch=epoch):
             sys.stdout.write(dumps(shown(change)).decode() + "\n")
             if asked.options["follow"]:
                 sys.stdout.flush()
@@ -41,7 +42,7 @@ def _position(given: str | None) -> int:
     if given is None:
         return 0
     if not (given.isascii() and given.isdigit() and len(given) < 19):
-        raise UsageError("apps.cli-number", option="--after", given=given, least=0, most="…")
+        raise UsageError("apps.cli-number-least", option="--after", given=given, least=0)
     return int(given)
 
 
@@ -123,4 +124,4 @@ def _found(backend: Embedded, language: Language) -> dict[str, Any]:
             "reason": None if lag.reason is None else say(lag.reason[0], language, **lag.reason[1]),
             "lanes": lanes,
         }
-    return {"position": ours.feed.last(), "consumers": found}
+    return {"position": ours.feed.last(), "epoch": ours.feed.epoch(), "consumers": found}

@@ -145,6 +145,7 @@ COMMANDS: dict[str, Command] = {
             "following",
             options=(
                 Option("after", "POSITION"),
+                Option("epoch", "EPOCH"),
                 Option("type", "TYPE", many=True),
                 Option("follow"),
                 Option("consumers"),

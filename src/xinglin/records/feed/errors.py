@@ -3,7 +3,8 @@
 XinglinError
  └─ RecordError
      ├─ NoSuchConsumer   404  no follower of that name
-     └─ BadPosition      400  not a position of the feed
+     ├─ BadPosition      400  not a position of the feed
+     └─ OtherHistory     409  a position of before a restore, or of another record
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ class BadPosition(RecordError):
 
     status: ClassVar[int] = 400
     issue: ClassVar[str] = "invalid"
+
+
+class OtherHistory(RecordError):
+    """The position is of a history that this record does not have: of before a restore, or of another record."""
+
+    status: ClassVar[int] = 409
+    issue: ClassVar[str] = "conflict"
 
 
 class Fenced(Exception):

@@ -5,20 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from xinglin.kernel.database import Unavailable
+from xinglin.kernel.database import Connection, Full, Unavailable
+from xinglin.kernel.ids import new_id
 from xinglin.records.feed import repository
 from xinglin.records.feed.consumer import Lag
-from xinglin.records.repository import last_position
+from xinglin.records.feed.errors import OtherHistory
+from xinglin.records.repository import last_position, meta, set_meta
 from xinglin.records.stored import Change
 from xinglin.trust import Actor, scope
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
 
+EPOCH: Final = "epoch"
+"""The row of the table ``meta`` that a restore makes anew."""
 LOOK_S: Final = 1.0
 """How often a follower looks though nothing woke it."""
 AWAY_S: Final = 60.0
@@ -36,6 +41,38 @@ class Feed:
         """The position of the newest commit, 0 before the first."""
         with self.records.database.read(snapshot=False) as connection:
             return last_position(connection)
+
+    def epoch(self) -> str:
+        """In which of its lives the record is: another text after each restore; empty where it cannot be noted now."""
+        with self.records.database.read(snapshot=False) as connection:
+            there = meta(connection, EPOCH)
+        if there is None:
+            with suppress(Unavailable, Full):  # whoever only reads is not to fail for that
+                return self.records.database.write(_begin_epoch)
+        return there or ""
+
+    def check(self, after: int, epoch: str = "") -> None:
+        """Raises OtherHistory where nobody who follows this record can have read up to ``after``.
+
+        ``epoch``: as it was when that position was read, empty where it is not known. After a restore a position is good
+        up to the one restored to; those behind it are given to nobody again before a second restore, which only the epoch
+        tells from the first.
+        """
+        if after == 0:
+            return
+        now = self.epoch()
+        with self.records.database.read() as connection:
+            last = last_position(connection)
+            known = repository.has_position(connection, after)
+            text = meta(connection, "restored")
+        restored = None if text is None else msgspec.json.decode(text, type=_Restored)
+        if known and epoch and epoch != now:
+            known = restored is not None and epoch == restored.of and after <= restored.position
+        if known:
+            return
+        if restored is None:
+            raise OtherHistory("records.feed-beyond", position=after, last=last)
+        raise OtherHistory("records.feed-restored", position=after, restored=restored.position)
 
     def read(
         self, actor: Actor, after: int = 0, limit: int = 1000, types: Collection[str] = ()
@@ -67,12 +104,16 @@ class Feed:
         stop: threading.Event | None = None,
         types: Collection[str] = (),
         limit: int = 1000,
+        epoch: str = "",
     ) -> Iterator[list[Change]]:
         """Changes after ``after`` (None: from now on) in small lists, for ever: it waits for what is committed next.
 
         Remember the position of the last change and go on from there another time: nothing is missed. A set ``stop``
-        ends it within a quarter of a second. Raises Unavailable where the database has not answered for a minute.
+        ends it within a quarter of a second. Raises Unavailable where the database has not answered for a minute, and
+        OtherHistory as `check` does.
         """
+        if after is not None:
+            self.check(after, epoch)
         pulse = self.records.database.pulse()
         position = self.last() if after is None else after
         away_since: float | None = None
@@ -109,6 +150,22 @@ class Feed:
                     reason_of(state.reason),
                 )
         return found
+
+
+class _Restored(msgspec.Struct):
+    """What a restore has noted: up to which position, and of which epoch."""
+
+    position: int
+    of: str
+
+
+def _begin_epoch(connection: Connection) -> str:
+    """The epoch of a record that has none yet, as its first backup would note it too."""
+    there = meta(connection, EPOCH)
+    if there is None:
+        there = new_id()
+        set_meta(connection, EPOCH, there)
+    return there
 
 
 def reason_of(text: str) -> tuple[str, dict[str, str]] | None:

@@ -145,6 +145,12 @@ class Names:
 # Consumers
 
 
+def has_position(connection: Connection, position: int) -> bool:
+    """Whether a commit has this position: they have no gaps but the one that a restore leaves."""
+    row = connection.execute("SELECT 1 FROM commits WHERE position = ?", (position,)).fetchone()
+    return row is not None
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """The row of a consumer, and how many of its lanes are parked."""
