@@ -36,8 +36,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH: Final = 500
-SAMPLE: Final = 20_000
-"""Resources of a type that are compared after reindexing: all where there are no more, else evenly chosen ones."""
+SAMPLE: Final = 10_000
+"""Resources of a type whose rows of a new parameter are compared: all where there are no more, else evenly chosen ones."""
+WHOLE: Final = 2_000
+"""Of a type of which resources were drawn as a whole, so many are compared with all their rows."""
+BESIDE: Final = 200
+"""The same where only rows of own parameters came or went: R4's beside them were not touched."""
 SKEW_US: Final = 60_000_000
 """How far another machine's clock, or a transaction under way, may lie behind."""
 ROUNDS: Final = 3
@@ -183,6 +187,8 @@ class Reindex:
                 return
             after = (stale[-1][6], stale[-1][0])
             drawn = [recipes.draw(row) for row in stale]
+            if any(one.full for one in drawn):
+                self._state["whole"] = sorted({*self._state.get("whole", ()), recipes.kind})
             self._state["at"] = [*mark, recipes.kind, *after]
             done, skipped = self._put(recipes, drawn, counts, live)
             counts["redrawn"] += done
@@ -232,7 +238,7 @@ class Reindex:
             elif one.state == "going":
                 self._close(one)
         for kind in sorted(touched):
-            proof = self._compared(kind, None, SAMPLE // 10)
+            proof = self._compared(kind, None, WHOLE if kind in self._state.get("whole", ()) else BESIDE)
             proofs[kind] = proof.report()
             wrong += proof.wrong
         return wrong
