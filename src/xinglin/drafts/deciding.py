@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from xinglin.drafts.changes import paths, replaced
 from xinglin.drafts.errors import BadDecision, Decided, InputChanged, NotAClinician, NotADraft
-from xinglin.drafts.parts import AIAST, CLINAST, HELD, RETRACTION, Draft, Reason, Ref, State
+from xinglin.drafts.parts import AIAST, BYPASSED, CLINAST, HELD, RETRACTION, Draft, Reason, Ref, State
 from xinglin.drafts.proposing import corrected_content
 from xinglin.drafts.provenance import Resource, concept, of_decision
 from xinglin.drafts.reading import current_in, draft_in, found, version_in
@@ -56,13 +56,17 @@ def accept(records: Records, actor: Actor, one: Ref, version: int | None, note: 
         content = None
         if draft.origin.corrects is not None:
             content = corrected_content(draft.resource, draft.origin.corrects)
-        return _finish(transaction, draft, "accept", "accepted", _note(note), content)
+        done = _finish(transaction, draft, "accept", "accepted", _note(note), content)
+        finish_reviews(transaction, reviews)
+        return done
 
     return _decided(records, actor, one, version, decide)
 
 
 def amend(records: Records, actor: Actor, one: Ref, edit: Edit, version: int | None, note: str) -> Draft:
     """Make a draft final as the clinician's ``edit`` has it; of a correction, of the corrected resource."""
+    clinician(actor)
+    reviews = open_reviews(records, actor, one)
 
     def decide(transaction: Transaction, draft: Draft) -> Draft:
         _open(draft)
@@ -78,7 +82,9 @@ def amend(records: Records, actor: Actor, one: Ref, edit: Edit, version: int | N
         if target is None:
             after = in_state({**after, "meta": draft.resource.get("meta", {})}, "open")  # its status is ours
         changed = paths(before, after)
-        return _finish(transaction, draft, "amend", "amended", _note(note), after, changed)
+        done = _finish(transaction, draft, "amend", "amended", _note(note), after, changed)
+        finish_reviews(transaction, reviews)
+        return done
 
     return _decided(records, actor, one, version, decide)
 
@@ -117,7 +123,9 @@ def reject(records: Records, actor: Actor, one: Ref, code: str, text: str, versi
             finish_reviews(transaction, reviews)
             return done
         _open(draft)
-        return _finish(transaction, draft, "reject", "rejected", reason)
+        done = _finish(transaction, draft, "reject", "rejected", reason)
+        finish_reviews(transaction, reviews)
+        return done
 
     return _decided(records, actor, one, version, decide)
 
@@ -149,7 +157,7 @@ def _decided(records: Records, actor: Actor, one: Ref, version: int | None, deci
 
 
 def _open(draft: Draft) -> None:
-    if is_open(draft.resource):
+    if is_open(draft.resource) or draft.state == BYPASSED:
         return
     state = draft.state if draft.state != "open" else "changed"
     raise Decided(f"drafts.decided-{state}", reference=draft.reference)

@@ -13,7 +13,7 @@ from xinglin.drafts.reading import found
 from xinglin.records.service import Records
 from xinglin.trust import Actor
 
-_DECISIONS: Final = ("accept", "amend", "reject", "withdraw", "confirm", "supersede")
+_DECISIONS: Final = ("accept", "amend", "reject", "withdraw", "confirm", "supersede", "bypass")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Tags on a resource (``meta.tag``), all of the system's own:
 
 ==========================  ================================================================
-``urn:xinglin:draft``       its state: open, accepted, amended, rejected, superseded, withdrawn
+``urn:xinglin:draft``       its state: open, accepted, amended, rejected, superseded, withdrawn, bypassed
 ``urn:xinglin:draft:slot``  same kind, model name and inputs, whatever their versions
 ``urn:xinglin:draft:kind``  what was computed, such as ``quality.units``
 ``urn:xinglin:retraction``  ``input-changed``: what it rests on has changed since a clinician accepted it
@@ -28,8 +28,10 @@ ASSERTED_BY: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 AIAST: Final = "AIAST"  # artificial intelligence asserted
 CLINAST: Final = "CLINAST"  # clinician asserted
 
-State = Literal["open", "accepted", "amended", "rejected", "superseded", "withdrawn"]
-DECIDED: Final = ("accepted", "amended", "rejected", "superseded", "withdrawn")
+State = Literal["open", "accepted", "amended", "rejected", "superseded", "withdrawn", "bypassed"]
+DECIDED: Final = ("accepted", "amended", "rejected", "superseded", "withdrawn", "bypassed")
+BYPASSED: Final = "bypassed"
+"""No longer open by its own state, though nobody decided: a direct write made it so."""
 HELD: Final = ("accepted", "amended")
 """States in which a clinician stands for the result."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from xinglin.drafts.errors import BadProposal, InputChanged
+from xinglin.drafts.errors import BadProposal, InputChanged, NotADraft
 from xinglin.drafts.parts import KIND, SLOT, Draft, Origin, Proposal, Reason, Ref, ref
 from xinglin.drafts.provenance import Resource, concept, of_proposal
 from xinglin.drafts.reading import current_in, draft_in, query, version_in
@@ -55,7 +55,8 @@ def propose(records: Records, actor: Actor, proposal: Proposal) -> list[Draft]:
 def _write(
     transaction: Transaction, question: Query, slot: str, origin: Origin, resources: list[Resource]
 ) -> list[Draft]:
-    there = [_there(transaction, name) for name in transaction.find(question, most=_MOST_IN_SLOT)]
+    names = transaction.find(question, most=_MOST_IN_SLOT)
+    there = [draft for name in names if (draft := _there(transaction, name)) is not None]
     _check_current(transaction, origin)
     for one in there:
         again = one.origin.model == origin.model or (
@@ -80,10 +81,12 @@ def _write(
     return [draft for target in done if (draft := draft_in(transaction, target)) is not None]
 
 
-def _there(transaction: Transaction, name: tuple[str, str]) -> Draft:
-    found = draft_in(transaction, Ref(*name))
-    assert found is not None  # just found, in this transaction
-    return found
+def _there(transaction: Transaction, name: tuple[str, str]) -> Draft | None:
+    """A draft in the slot; None for what only bears its tags, such as a copy that somebody made."""
+    try:
+        return draft_in(transaction, Ref(*name))
+    except NotADraft:
+        return None
 
 
 def _check_current(transaction: Transaction, origin: Origin) -> None:

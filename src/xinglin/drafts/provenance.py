@@ -227,6 +227,24 @@ def of_supersession(
     }
 
 
+def of_bypass(targets: Sequence[Ref], origin: Origin, reason: Reason, at: str) -> Resource:
+    """The Provenance of a draft that a direct write closed: ``targets`` as it was written, and as it is recorded.
+
+    Who wrote it the record does not know.
+    """
+    return {
+        "resourceType": "Provenance",
+        "id": stable_id("draft-bypass", str(targets[0])),
+        "meta": {"tag": [{"system": DECISION, "code": "bypass"}]},
+        "target": [{"reference": str(one)} for one in targets],
+        "occurredPeriod": {"start": origin.at, "end": at},
+        "recorded": at,
+        "reason": [concept(reason)],
+        "activity": _activity("bypass"),
+        "agent": [_software(origin.model)],
+    }
+
+
 def activity_of(found: Resource) -> str:
     """What was done, in our own words; "" for a Provenance that is not ours."""
     for coding in (found.get("activity") or {}).get("coding", ()):

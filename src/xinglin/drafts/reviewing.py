@@ -24,9 +24,9 @@ def review_id(result: Ref, cause: Ref, cause_version: int) -> str:
 
 
 def review(
-    result: Ref, resource: Resource, cause: Ref, owner: Resource, reason: Reason, id_: str
+    result: Ref, resource: Resource, cause: Ref, owner: Resource | None, reason: Reason, id_: str
 ) -> Resource:
-    """The Task: look again at ``result``, because of ``cause``."""
+    """The Task: look again at ``result``, because of ``cause``; without ``owner``, whoever is responsible."""
     task: Resource = {
         "resourceType": "Task",
         "id": id_,
@@ -37,10 +37,11 @@ def review(
         "code": {"coding": [{"system": RETRACTION, "code": REVIEW}], "text": "Review after retraction"},
         "focus": {"reference": str(result)},
         "authoredOn": instant_now(),
-        "owner": owner,
         "reasonCode": concept(reason),
         "reasonReference": {"reference": str(cause)},
     }
+    if owner is not None:
+        task["owner"] = owner
     subject = subject_of(resource)
     if subject:
         task["for"] = {"reference": subject}

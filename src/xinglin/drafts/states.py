@@ -127,6 +127,16 @@ def marked(resource: Mapping[str, Any]) -> dict[str, Any]:
     return {**resource, "meta": meta}
 
 
+def stated(resource: Mapping[str, Any], state: State) -> dict[str, Any]:
+    """A copy whose tag says ``state``; its own state stays."""
+    meta = dict(resource.get("meta") or {})
+    meta["tag"] = [
+        {"system": STATE, "code": state},
+        *(tag for tag in meta.get("tag", ()) if tag.get("system") != STATE),
+    ]
+    return {**resource, "meta": meta}
+
+
 def unmarked(resource: Mapping[str, Any]) -> dict[str, Any]:
     """A copy without that mark."""
     meta = dict(resource.get("meta") or {})
@@ -184,6 +194,11 @@ def difference(
     if any(before.get(name) != after.get(name) for name in names):
         return "corrected"
     return "corrected" if not elements and not _same_state(before, after) else ""
+
+
+def is_withdrawn(resource: Mapping[str, Any]) -> bool:
+    """Whether its own state says that it is not to be used."""
+    return _gone(resource)
 
 
 def _gone(resource: Mapping[str, Any]) -> bool:

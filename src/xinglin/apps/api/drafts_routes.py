@@ -2,7 +2,7 @@
 
 ``GET /api/drafts?patient=&state=open&count=&after=``
     ``{"drafts": [draft…], "next": cursor | null}``, newest first. ``state``: open, accepted, amended, rejected, superseded,
-    withdrawn; changed: those accepted whose grounds have changed since.
+    withdrawn, bypassed; changed: those to look at again, since their grounds have changed or nobody decided on them.
 ``GET /api/drafts/feedback?model=&since=&count=``
     ``{"decisions": [{"draft", "model", "version", "decision", "by", "at", "latencySeconds", "code", "changed"}…]}``, newest
     first: what became of a model's drafts.
