@@ -134,10 +134,10 @@ class Reader:
 
     def _named(self, type: str | None, link: str, name: str) -> SearchParameter:
         parameter = self.known.named(type, link)
+        if parameter is None and type is None:
+            raise UnknownParameter("unknown-parameter-of-all", name=name, parameter=link[:60])
         if parameter is None:
-            raise UnknownParameter(
-                "unknown-parameter", name=name, parameter=link[:60], type=type or "Resource"
-            )
+            raise UnknownParameter("unknown-parameter", name=name, parameter=link[:60], type=type)
         return parameter
 
     def _criterion(self, type: str | None, rest: str, name: str, value: str) -> Criterion:
