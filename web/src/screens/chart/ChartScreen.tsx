@@ -54,7 +54,7 @@ function ChartOf({ id }: { id: string }): ReactNode {
         {past?.by === "known" && (
           <>
             <p className="quiet">{t("past.notThenKnown")}</p>
-            <Button mr="sm" onClick={() => go({ by: "valid", day: past.day })}>{t("past.asValid")}</Button>
+            <Button mr="sm" mb="sm" onClick={() => go({ by: "valid", day: past.day })}>{t("past.asValid")}</Button>
           </>
         )}
         {past ? <Button variant="default" onClick={back}>{t("past.back")}</Button> : <Link to="/">{t("banner.allPatients")}</Link>}
