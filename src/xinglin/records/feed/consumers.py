@@ -171,6 +171,8 @@ class Consumers:
                     renew_at = min(renew_at, time.monotonic() + self._lease_us / 3e6)
             except XinglinError as error:
                 logger("feed").warning("waiting", kind=type(error).__name__)
+            except Exception as error:  # whatever it is: who leads goes on to be kept
+                logger("feed").error("unexpected", kind=type(error).__name__)
             self._stop.wait(self._try_s)
         for leader, _ in self._leading.values():
             leader.stop.set()

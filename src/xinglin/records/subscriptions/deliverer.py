@@ -70,6 +70,10 @@ class Deliverer:
                 wait = self._round()
             except XinglinError as error:
                 logger("subscriptions").warning("waiting", kind=type(error).__name__)
+            except (
+                Exception
+            ) as error:  # one Subscription that cannot be read must not end the others' deliveries
+                logger("subscriptions").error("unexpected", kind=type(error).__name__)
             pulse.wait(wait, stop)
             stop.wait(GATHER_S)
         for thread, _ in list(self._threads.values()):

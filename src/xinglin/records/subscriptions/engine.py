@@ -26,6 +26,7 @@ from xinglin.records.subscriptions.deliverer import Deliverer
 from xinglin.records.subscriptions.matching import Matcher
 from xinglin.records.subscriptions.repository import Key, State
 from xinglin.records.subscriptions.status import set_status
+from xinglin.standards.fhir.search.errors import SearchError
 from xinglin.trust import local_system, scope
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Engine:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._matcher = Matcher(records)
-        self._known: dict[tuple[int, str, int], Definition | None] = {}
+        self._known: dict[tuple[int, str, int, int], Definition | None] = {}
 
     def deliver(self, stop: threading.Event) -> None:
         """Send what is queued until ``stop``."""
@@ -89,20 +90,27 @@ class Engine:
 
     def definition(self, state: State) -> Definition | None:
         """The version of a Subscription that is kept up; None where it can be kept up no longer."""
-        key = (state.tenant, state.id, state.version)
-        if key not in self._known:
-            if len(self._known) > KNOWN_MOST:
-                self._known.clear()
-            found = self._known[key] = self._read(*key)
+        # The tenant's own search parameters are what the criteria name: where those change, they are read anew.
+        rules = self._records.own.of(state.tenant).generation
+        key = (state.tenant, state.id, state.version, rules)
+        known = self._known
+        if key not in known:
+            if len(known) > KNOWN_MOST:
+                known = self._known = {}
+            found = known[key] = self._read(state.tenant, state.id, state.version)
             if found is None:
                 self._end(state.key)
-        return self._known[key]
+        return known[key]
 
     def _read(self, tenant: int, id_: str, version: int) -> Definition | None:
         """The definition; None where what was taken once can be kept up no longer (a search parameter is gone)."""
+        records = self._records
         try:
-            stored = self._records.vread(local_system(tenant), "Subscription", id_, version)
-            return definition.read(stored.body, tenant, id_, version, self._records.context(tenant))
+            stored = records.vread(local_system(tenant), "Subscription", id_, version)
+            with suppress(SearchError):
+                return definition.read(stored.body, tenant, id_, version, records.context(tenant))
+            records.own.look()  # another process may have defined a search parameter a moment ago
+            return definition.read(stored.body, tenant, id_, version, records.context(tenant))
         except (Unavailable, Full):
             raise
         except (XinglinError, ValueError, msgspec.MsgspecError) as error:
