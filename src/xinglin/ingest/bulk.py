@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from xinglin.ingest.errors import SourceError
+from xinglin.ingest.errors import RowError, SourceError
 from xinglin.ingest.lines import bounded
 from xinglin.ingest.remote_files import Fetch
 from xinglin.ingest.repeats import Repeats, name_of
@@ -40,7 +40,7 @@ TOGETHER: Final = 16 * 1024 * 1024
 
 
 class Input(msgspec.Struct):
-    """A file to import: from an address, or uploaded under a name of its own. ``type``: as its sender says."""
+    """A file to import: from an address, or uploaded under a name of its own. ``type``: of all its lines, if said."""
 
     url: str = ""
     upload: str = ""
@@ -157,7 +157,7 @@ class _Import:
         try:
             if given.url and state.line == 1 and not self._is_there(name):
                 self._fetch(name, given.url)
-            self._lines(state, taken, name)
+            self._lines(state, taken, name, given.type)
         except SourceError as error:  # of this file only
             taken.problem = (error.key, {key: str(value) for key, value in error.values.items()})
             taken.counts.setdefault("?", Counts()).rejected += 1
@@ -186,7 +186,11 @@ class _Import:
 
         self._own.put(name, watched())
 
-    def _lines(self, state: State, taken: Taken, name: str) -> None:
+    def _lines(self, state: State, taken: Taken, name: str, of: str) -> None:
+        def expect(kind: str) -> None:
+            if of and kind != of:
+                raise RowError("ingest.bulk-other-type", type=kind, of=of)
+
         blob = f"{self._folder}/{name}"
         size = self._site.blobs.size(blob)
         settings = self._site.settings
@@ -194,7 +198,12 @@ class _Import:
         with closing(self._stream(blob, state.offset)) as stream:
             lines = self._once_each(bounded(stream, settings.body_limit_bytes), state, taken, repeats)
             loading = self._site.records.load(
-                self._actor, lines, line=state.line, offset=state.offset, batch=settings.import_batch
+                self._actor,
+                lines,
+                line=state.line,
+                offset=state.offset,
+                batch=settings.import_batch,
+                expect=expect,
             )
             for progress in loading:
                 if progress.rejected:

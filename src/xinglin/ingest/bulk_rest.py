@@ -24,6 +24,7 @@ from xinglin.records.rest.edge import Edge
 from xinglin.records.rest.errors import Malformed
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.negotiate import FHIR_BODIES, check_sent
+from xinglin.standards.fhir.search.names import RESOURCE_TYPES
 
 if TYPE_CHECKING:
     from xinglin.jobs import Job
@@ -115,7 +116,10 @@ def _of_manifest(request: Request, sent: dict[str, Any]) -> Asked:
         raise BadImport("ingest.bulk-format", format=found.inputFormat[:60])
     if not found.input:
         raise BadImport("ingest.bulk-nothing")
-    inputs = [Input(each.url, "", each.type[:64]) for each in found.input]
+    for each in found.input:
+        if each.type and each.type not in RESOURCE_TYPES:
+            raise BadImport("records.rest-unknown-type", expression="input.type", type=each.type[:64])
+    inputs = [Input(each.url, "", each.type) for each in found.input]
     return Asked(inputs, f"{request.base}/$import", found.inputSource[:200])
 
 

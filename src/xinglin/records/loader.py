@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gc
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -95,6 +95,8 @@ class Loader:
     ids : bool
         Give resources without an id one that follows from their content, so that loading them again changes nothing;
         False: they are rejected.
+    expect : callable
+        Given each resource's type; what it raises is why that line is rejected.
 
     Raises Full and Unavailable from the iteration: what was reported is on disk, the rest may be loaded later.
     """
@@ -110,6 +112,7 @@ class Loader:
         offset: int = 0,
         tier2: bool = False,
         ids: bool = True,
+        expect: Callable[[str], None] = lambda kind: None,
     ) -> None:
         self.total = Progress(line - 1, offset)
         self._records = records
@@ -120,6 +123,7 @@ class Loader:
         self._place = (line, offset)
         self._tier2 = tier2
         self._ids = ids
+        self._expect = expect
         self._context = records.context(actor.tenant)
 
     def run(self) -> Progress:
@@ -176,7 +180,9 @@ class Loader:
         if resource.id is None and self._ids:
             digest = hashlib.blake2b(small, digest_size=16).digest()
             id_ = base64.b32encode(digest).decode("ascii").rstrip("=").lower()
-        return prepare_parsed(resource, small, None, id_, self._context)
+        prepared = prepare_parsed(resource, small, None, id_, self._context)
+        self._expect(prepared.type)
+        return prepared
 
     def _finish(self, batch: list[_Line], progress: Progress) -> Progress:
         self._write(batch, progress)

@@ -53,7 +53,7 @@ def manifest(files: FileServer, *names: str) -> dict[str, Any]:
         "inputFormat": "application/fhir+ndjson",
         "inputSource": files.address,
         "storageDetail": {"type": "http"},
-        "input": [{"type": "Patient", "url": f"{files.address}{name}"} for name in names],
+        "input": [{"url": f"{files.address}{name}"} for name in names],
     }
 
 
@@ -162,6 +162,17 @@ def test_a_source_that_stays_away_is_tried_again_later(place: Place, files: File
     )
     assert place.ended(status)["report"]["taken"] == 2
     assert [path for path, _ in files.asked].count("/p.ndjson") == 1
+
+
+def test_lines_of_another_type_than_the_manifest_says_are_rejected(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = ndjson(patient(1), observation(1, 1), patient(2))
+    body = manifest(files, "/p.ndjson")
+    body["input"][0]["type"] = "Patient"
+    done = place.ended(start(place, body))
+    assert [(each["type"], each["count"]) for each in done["output"]] == [("Patient", 2)]
+    assert "line 2" in place.http.get(done["error"][0]["url"]).text
+    body["input"][0]["type"] = "Pateint"
+    assert place.http.post("/$import", json=body, headers=ASYNC).status_code == 400
 
 
 def test_a_file_that_is_not_there_costs_itself_alone(place: Place, files: FileServer) -> None:
