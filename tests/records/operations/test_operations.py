@@ -339,6 +339,33 @@ def test_too_few_numbers_give_no_statistic() -> None:
     assert statistic("skew", [Decimal(1), Decimal(1), Decimal(1)]) is None
 
 
+def test_a_draft_is_nobodys_last_value_and_in_no_statistic(ask: Ask) -> None:
+    put(ask, {"resourceType": "Patient", "id": "p1"})
+    system = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+    for id_, day, value, labels in (
+        ("measured", "2026-01-01", 60, []),
+        ("accepted", "2026-01-02", 62, ["AIAST", "CLINAST"]),
+        ("draft", "2026-01-03", 90, ["AIAST"]),
+    ):
+        put(ask, {"resourceType": "Observation", "id": id_, "status": "final",
+                  "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+                  "subject": {"reference": "Patient/p1"}, "effectiveDateTime": day,
+                  "valueQuantity": {"value": value, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
+                  **({"meta": {"security": [{"system": system, "code": one} for one in labels]}} if labels else {})})  # fmt: skip
+    last = ask("GET", "Observation/$lastn?patient=p1")[1]
+    assert [entry["resource"]["id"] for entry in last["entry"]] == ["accepted"]
+    asked = ask("GET", "Observation/$lastn?patient=p1&_security=AIAST")[1]
+    assert [entry["resource"]["id"] for entry in asked["entry"]] == ["draft"]
+    _, found = ask(
+        "GET",
+        "Observation/$stats?subject=Patient/p1&code=http://loinc.org|29463-7&statistic=maximum,total-count",
+    )
+    assert [one["valueQuantity"]["value"] for one in found["parameter"][0]["resource"]["component"]] == [
+        62,
+        2,
+    ]
+
+
 # $meta
 
 

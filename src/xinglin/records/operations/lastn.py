@@ -14,6 +14,7 @@ import msgspec
 from msgspec import structs
 
 from xinglin.kernel.clock import now
+from xinglin.records.operations.labels import only_a_machine
 from xinglin.records.operations.parameters import as_pairs, sent
 from xinglin.records.past import past_of
 from xinglin.records.past.questions import patient_of
@@ -40,9 +41,14 @@ class _Code(msgspec.Struct, frozen=True):
     text: str = ""
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    security: list[_Coding] = []
+
+
 class _Observation(msgspec.Struct):
     code: _Code = _Code()
     status: str = ""
+    meta: _Meta = _Meta()
 
 
 _decode = msgspec.json.Decoder(_Observation).decode
@@ -66,6 +72,8 @@ def lastn(edge: Edge, request: Request, type_: str | None, id_: str | None) -> A
     patient_of(query, "records.operation-lastn-patient")
     wrong = not any(name.partition(":")[0] == "status" for name, _ in kept)
 
+    drafts = any(name.partition(":")[0] == "_security" for name, _ in kept)
+
     def pages() -> Iterator[Stored]:
         cursor = None
         while True:
@@ -80,7 +88,7 @@ def lastn(edge: Edge, request: Request, type_: str | None, id_: str | None) -> A
                 return
 
     with edge.records.reading():
-        found = newest(pages(), most, without_errors=wrong)
+        found = newest(pages(), most, without_errors=wrong, without_drafts=not drafts)
     tags = past.tags(at, request.language) if at is not None else []
     if at is not None:
         found = [past.as_it_was(edge, request, stored, at, tags) for stored in found]
@@ -112,10 +120,13 @@ def _most(pairs: Iterable[tuple[str, str]]) -> int:
     return int(given[0])
 
 
-def newest(observations: Iterable[Stored], most: int, *, without_errors: bool = True) -> list[Stored]:
+def newest(
+    observations: Iterable[Stored], most: int, *, without_errors: bool = True, without_drafts: bool = True
+) -> list[Stored]:
     """At most ``most`` of each code, codes in the order of their newest; ``observations`` come newest first.
 
-    ``without_errors``: none that was entered in error.
+    ``without_errors``: none that was entered in error. ``without_drafts``: none that only a machine asserts; it would hide
+    the last that was measured.
     """
     above: dict[Hashable, Hashable] = {}
     count: dict[Hashable, int] = {}
@@ -130,6 +141,8 @@ def newest(observations: Iterable[Stored], most: int, *, without_errors: bool = 
     for stored in observations:
         observation = _decode(stored.body)
         if without_errors and observation.status == "entered-in-error":
+            continue
+        if without_drafts and only_a_machine((one.system, one.code) for one in observation.meta.security):
             continue
         first, *others = _keys(observation.code)
         for other in others:

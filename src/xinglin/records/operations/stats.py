@@ -1,7 +1,8 @@
 """``Observation/$stats``: statistics of one patient's measurements of a code, in one unit.
 
 Counted are Quantity values of observations with one of the codes, and of their components. What was entered in error or
-cancelled is left out. A value with a comparator (< 5) or none at all is no number: it is in ``total-count``, in nothing else.
+cancelled is left out, and what only a machine asserts (an open draft). A value with a comparator (< 5) or none at all is no
+number: it is in ``total-count``, in nothing else.
 Values in other units are converted by UCUM to that of the newest; where that cannot be, nothing is answered. A statistic for
 which there are too few values comes with a dataAbsentReason: unknown is not zero.
 Source: HL7 FHIR R4, observation-operation-stats.html.
@@ -18,6 +19,7 @@ from msgspec import structs
 
 from xinglin.kernel.clock import now
 from xinglin.kernel.language import say
+from xinglin.records.operations.labels import only_a_machine
 from xinglin.records.operations.parameters import Sent, answer, sent
 from xinglin.records.operations.statistics import COUNTS, STATISTICS, WITHOUT_UNIT, statistic
 from xinglin.records.rest.conditional import instant_text
@@ -163,7 +165,10 @@ def _observations(edge: Edge, request: Request, asked: _Asked, system: str, code
 def _values(stored: Stored, system: str, code: str) -> Iterator[_Value]:
     """The measurement of a code in an observation: its own value, or that of components; without a number None."""
     observation = json.loads(stored.body, parse_float=Decimal, parse_int=Decimal)
-    if observation.get("status") in _LEFT_OUT:
+    labels = observation.get("meta", {}).get("security", [])
+    if observation.get("status") in _LEFT_OUT or only_a_machine(
+        (one.get("system", ""), one.get("code", "")) for one in labels
+    ):
         return
     for part in (observation, *observation.get("component", [])):
         codings = part.get("code", {}).get("coding", [])
