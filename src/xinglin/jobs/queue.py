@@ -260,6 +260,15 @@ class Queue:
         return self.timetable.drop(name, tenant)
 
 
+def ask_to_cancel(connection: Connection, tenant: int, id_: str) -> bool:
+    """`Queue.cancel` as part of a unit of work, and without telling who shows it; False where nothing of that id goes on."""
+    job = repository.get(connection, tenant, id_, lock=True)
+    if job is None or job.ended or job.cancel_asked:
+        return False
+    repository.cancel(connection, job, now_us())
+    return True
+
+
 def _new(
     kind: str,
     arguments: Mapping[str, Any] | None,

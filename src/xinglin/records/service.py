@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from xinglin.kernel.database import Connection, Database, Unfinished, open_database
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
-from xinglin.kernel.log import logger
+from xinglin.kernel.log import REQUEST, logger
 from xinglin.kernel.settings import Settings
-from xinglin.records import repository
+from xinglin.records import repository, tasks
 from xinglin.records.cursors import Cursors
 from xinglin.records.custom.rules import OwnRules
 from xinglin.records.errors import Gone, NoSuchVersion, NotFound
@@ -83,6 +83,7 @@ class Records:
         database.attach(self.ledger)
         self.own = OwnRules(self)
         self.ledger.followed["SearchParameter"] = self.own.follow
+        self.ledger.followed["Task"] = tasks.follow
         self._stopped = threading.Event()
         self._renewing: threading.Thread | None = None
         self._written = 0  # resources, about, since growth was last looked at
@@ -263,8 +264,17 @@ class Records:
         context = self.context(actor.tenant)
         self._written += 1
 
+        request = REQUEST.get()
+
         def unit(connection: Connection) -> T:
-            return work(Transaction(connection, self.ledger, actor, self._found, _Preparing(self, context)))
+            # In the writer's thread, which knows nothing of the request: a job enqueued there names it all the same.
+            there = REQUEST.set(request)
+            try:
+                return work(
+                    Transaction(connection, self.ledger, actor, self._found, _Preparing(self, context))
+                )
+            finally:
+                REQUEST.reset(there)
 
         return unit
 

@@ -1,12 +1,12 @@
 """Jobs as people see them: a FHIR Task of the same id, written in the transaction in which the job changes.
 
-The Task follows the job and not the other way round: cancel and retry go through the queue (`/api/jobs`, `xinglin jobs`);
-what is written to such a Task over FHIR is written over at the job's next change.
+The Task follows the job: what is written to such a Task over FHIR is written over at the job's next change. One thing goes
+the other way: the status ``cancelled`` cancels the job, as `Queue.cancel` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xinglin.records.service import Records
     from xinglin.records.site import Site
     from xinglin.records.transaction import Transaction
+    from xinglin.records.writing import Version
 
 KIND_SYSTEM: Final = "urn:xinglin:job"
 RESULT_SYSTEM: Final = "urn:xinglin:job:result"
@@ -51,6 +52,24 @@ def actor_of(job: Job) -> Actor:
     """Who asked for the job: what it reads and writes, it does as this one."""
     purpose: Purpose = job.purpose if job.purpose in get_args(Purpose) else "HOPERAT"  # type: ignore[assignment]
     return Actor(id=job.actor, tenant=job.tenant, purpose=purpose)
+
+
+class _Status(msgspec.Struct):
+    status: str = ""
+
+
+def follow(connection: Connection, tenant: int, versions: Sequence[Version]) -> None:
+    """Cancel the jobs of those Tasks among ``versions`` that were written as cancelled; in the transaction that wrote them.
+
+    A job that is ending so shows its Task last, when its state says so already: that is not taken for a request.
+    """
+    from xinglin.jobs.queue import ask_to_cancel
+
+    for version in versions:
+        if version.type != "Task" or version.body is None or b'"cancelled"' not in version.body:
+            continue
+        if msgspec.json.decode(version.body, type=_Status).status == "cancelled":
+            ask_to_cancel(connection, tenant, version.id)
 
 
 class Tasks:

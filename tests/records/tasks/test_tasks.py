@@ -68,6 +68,32 @@ def test_a_failed_job_says_why_in_both_languages(site: Site) -> None:
     assert task_of(site, job.id)["status"] == "cancelled"
 
 
+def test_a_task_written_as_cancelled_cancels_its_job(site: Site) -> None:
+    from xinglin.jobs import Cancelled
+
+    waiting = tasks.submit(site, local_system(), "records.a")
+    body = {**task_of(site, waiting.id), "status": "cancelled"}
+    site.records.update(local_system(), "Task", waiting.id, msgspec.json.encode(body))
+    assert site.queue.get(waiting.id).state == "cancelled"
+    assert task_of(site, waiting.id)["status"] == "cancelled"
+
+    def run(work: Work) -> None:
+        asked = {**task_of(site, work.job.id), "status": "cancelled"}
+        site.records.update(local_system(), "Task", work.job.id, msgspec.json.encode(asked))
+        with pytest.raises(Cancelled):
+            work.check()
+        raise Cancelled
+
+    running = tasks.submit(site, local_system(), "records.b")
+    Worker(site.queue, [Kind("records.b", run)]).run_pending()
+    assert site.queue.get(running.id).state == "cancelled"
+    assert task_of(site, running.id)["status"] == "cancelled"
+    other = tasks.submit(site, local_system(), "records.b")
+    another = {**body, "id": other.id}
+    site.records.update(local_system(2), "Task", other.id, msgspec.json.encode(another))
+    assert site.queue.get(other.id).state == "queued", "a Task of another tenant is another Task"
+
+
 def test_neither_job_nor_task_of_a_unit_that_fails(site: Site) -> None:
     made: list[str] = []
 
