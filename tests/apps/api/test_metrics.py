@@ -159,3 +159,18 @@ def test_a_job_says_which_request_asked_for_it(served: str) -> None:
     (job,) = [job for job in jobs if job["kind"].endswith("bulk-export")]
     log = httpx.get(f"{served}/api/jobs/{job['id']}/log").text
     assert "op-export-9" in log
+
+
+def test_a_job_of_a_write_says_which_request_wrote(served: str) -> None:
+    """Enqueued in the record's own unit of work, by another thread than the request's."""
+    parameter = {
+        "resourceType": "SearchParameter", "id": "speaks", "url": "http://example.org/speaks", "name": "Speaks",
+        "status": "active", "description": "Language.", "code": "speaks", "base": ["Patient"], "type": "token",
+        "expression": "Patient.language",
+    }  # fmt: skip
+    named = {**JSON, "x-request-id": "op-put-5"}
+    written = httpx.put(f"{served}/fhir/SearchParameter/speaks", json=parameter, headers=named)
+    assert written.status_code == 201, written.text
+    jobs = httpx.get(f"{served}/api/jobs").json()["jobs"]
+    (job,) = [job for job in jobs if job["kind"] == "records.reindex"]
+    assert "op-put-5" in httpx.get(f"{served}/api/jobs/{job['id']}/log").text

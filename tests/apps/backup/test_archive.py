@@ -120,6 +120,8 @@ def test_an_instant_takes_every_commit_up_to_it(records: Records, tmp_path: Path
     for at_us in (commits[2][1], commits[12][1], commits[-1][1] + 1):
         first_later = next((position for position, at in commits if at > at_us), commits[-1][0] + 1)
         assert plan(place, at_us=at_us).position == first_later - 1
+    with pytest.raises(NoBackup, match="Nothing had been committed"):
+        plan(place, at_us=commits[0][1] - 1)
 
 
 def test_without_a_backup_there_is_nothing_to_archive_to(records: Records, tmp_path: Path) -> None:

@@ -354,6 +354,10 @@ def test_a_rehearsal_notices_a_version_that_came_back_otherwise(
     assert backups(open_place(settings))[0].rehearsed["well"] is False  # type: ignore[index]
 
 
+def test_a_new_folder_of_backups_is_for_its_owner_only(backed: Records, settings: Settings) -> None:
+    assert Path(settings.backup_folder).stat().st_mode & 0o077 == 0
+
+
 def test_only_as_many_are_kept_as_asked(backed: Records, settings: Settings) -> None:
     place = open_place(settings)
     for _ in range(3):

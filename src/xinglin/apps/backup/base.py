@@ -65,6 +65,7 @@ def back_up(
     on from there. Raises BlobsFull, BlobsUnavailable; what is there by then stays for the next call.
     """
     record, epoch = identity(records)
+    place.prepare()
     under_way = _unfinished(place, record, epoch) or _begin(records, place, record, epoch)
     making = _Making(records, place, under_way, steps or (lambda done, of: None), check or (lambda: None))
     manifest = making.run()

@@ -111,6 +111,8 @@ def plan(
     found.position = found.reaches if position is None else position
     if later is not None:
         found.position = later - 1
+    if position is None and found.position < 1 and at_us is not None:
+        raise NoBackup("apps.backup-too-early")
     if position is not None and position > found.reaches:
         raise NoBackup("apps.backup-not-so-far", position=position, reaches=found.reaches)
     if whole and found.position == found.reaches:

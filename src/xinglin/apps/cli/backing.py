@@ -140,7 +140,7 @@ def _restore(asked: Asked, settings: Settings, language: Language) -> int:
     from xinglin.apps.backup.restore import plan, restore
 
     place = open_place(settings, asked.arguments[0])
-    position, at_us = point(asked.options["to"])
+    position, at_us = point(asked.options["to"], settings.time_zone)
     began = time.monotonic()
     bar = Bar()
     try:
@@ -167,24 +167,27 @@ def _restore(asked: Asked, settings: Settings, language: Language) -> int:
     return 0
 
 
-def point(given: str | None) -> tuple[int | None, int | None]:
-    """What ``--to`` names: a position, or an instant in µs. Raises UsageError.
+def point(given: str | None, zone: str = "UTC") -> tuple[int | None, int | None]:
+    """What ``--to`` names: a position, or an instant in µs, by the site's ``zone`` where it has none. Raises UsageError.
 
     >>> point("17"), point("1970-01-01T00:00:01Z"), point(None)
     ((17, None), (None, 1000000), (None, None))
+    >>> point("1970-01-01T08:00:01", "Asia/Shanghai")
+    (None, 1000000)
     """
     if not given:
         return None, None
     if given.isascii() and given.isdigit():
         return int(given), None
-    from datetime import UTC, datetime
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     try:
         at = datetime.fromisoformat(given)
     except ValueError as error:
         raise UsageError("apps.backup-to", given=given) from error
     if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
+        at = at.replace(tzinfo=ZoneInfo(zone))
     return None, int(at.timestamp() * 1_000_000)
 
 

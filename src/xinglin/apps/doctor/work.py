@@ -128,12 +128,17 @@ def _backup(site: Site) -> Iterator[Finding]:
         )
     if not last.get("sealed"):
         yield Finding("backup_open", "note", "apps.backup-open")
+    yield Finding("blobs", "note", "apps.doctor-blobs", {"store": site.blobs.name})
     yield from _archive(site, last)
     rehearsed = remembered(records, "backup_rehearsal")
     if rehearsed is None:
         yield Finding("rehearsal", "warning", "apps.doctor-rehearsal-none")
     elif not rehearsed["well"]:
-        yield Finding("rehearsal", "error", "apps.doctor-rehearsal-failed", {"at": rehearsed["at"]})
+        key, told = rehearsed.get("reason") or ("apps.interrupted", {})
+        reason = XinglinError(key, **told)
+        yield Finding(
+            "rehearsal", "error", "apps.doctor-rehearsal-failed", {"at": rehearsed["at"], "reason": reason}
+        )
     else:
         age_s = (now_us() - rehearsed["at_us"]) / 1e6
         level: Level = "warning" if age_s > REHEARSED_WITHIN_S else "ok"
