@@ -16,6 +16,7 @@ from xinglin.drafts import Draft, Drafts, Input, Model, Proposal, Reason
 from xinglin.drafts.errors import InputChanged
 from xinglin.drafts.exact import loads
 from xinglin.drafts.parts import AIAST, ASSERTED_BY
+from xinglin.drafts.writing import instant_now
 from xinglin.kernel.language import say
 from xinglin.quality.analytes import digest
 from xinglin.quality.units import Finding, examine
@@ -158,6 +159,7 @@ def _issue(observation: dict[str, Any], reference: str, reason: Reason) -> dict[
         "severity": "moderate",
         "implicated": [{"reference": reference}],
         "detail": reason.en,
+        "identifiedDateTime": instant_now(),
     }
     if subject and str(subject.get("reference", "")).startswith("Patient/"):
         issue["patient"] = subject

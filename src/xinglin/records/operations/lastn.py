@@ -89,7 +89,7 @@ def lastn(edge: Edge, request: Request, type_: str | None, id_: str | None) -> A
 
     with edge.records.reading():
         found = newest(pages(), most, without_errors=wrong, without_drafts=not drafts)
-    tags = past.tags(at, request.language) if at is not None else []
+    tags = past.shared_tags(edge, request, at) if at is not None else []
     if at is not None:
         found = [past.as_it_was(edge, request, stored, at, tags) for stored in found]
     base = request.base.encode()

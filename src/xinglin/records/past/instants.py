@@ -51,6 +51,15 @@ def instant_text(at_us: int) -> str:
     return instant(at_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def shown(at_us: int, zone: str) -> str:
+    """As people read it: to the second, in the site's time, with its offset.
+
+    >>> shown(1_614_643_199_999_999, "Asia/Shanghai")
+    '2021-03-02 07:59:59+08:00'
+    """
+    return instant(at_us).astimezone(site_zone(zone)).isoformat(sep=" ", timespec="seconds")
+
+
 def end_of(name: str, text: str, zone: str) -> int:
     """The last µs of what ``text`` names. Raises BadInstant, naming the parameter.
 

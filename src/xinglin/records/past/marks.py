@@ -15,7 +15,7 @@ import msgspec
 
 from xinglin.kernel.language import Language, say
 from xinglin.records.past.errors import AnOldVersion
-from xinglin.records.past.instants import AsOf, instant_text
+from xinglin.records.past.instants import AsOf, shown
 from xinglin.records.past.validity import CLINICAL, Validity
 from xinglin.standards.fhir.temporal import MAX_US
 
@@ -30,13 +30,13 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.encode
 
 
-def tags(at: AsOf, language: Language = "en") -> list[bytes]:
-    """The tags of every answer as of ``at``, as JSON."""
+def tags(at: AsOf, language: Language = "en", zone: str = "UTC") -> list[bytes]:
+    """The tags of every answer as of ``at``, as JSON; instants as people of ``zone`` read them."""
     found = []
     if at.known_us is not None:
-        found.append(_tag("as-of", say("records.past-as-of", language, at=instant_text(at.known_us))))
+        found.append(_tag("as-of", say("records.past-as-of", language, at=shown(at.known_us, zone))))
     if at.valid_us is not None:
-        found.append(_tag("valid-at", say("records.past-valid-at", language, at=instant_text(at.valid_us))))
+        found.append(_tag("valid-at", say("records.past-valid-at", language, at=shown(at.valid_us, zone))))
     return found
 
 

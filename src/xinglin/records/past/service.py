@@ -17,7 +17,7 @@ from xinglin.records.errors import BadCursor, NotFound
 from xinglin.records.identity.repository import find_entities
 from xinglin.records.past import repository
 from xinglin.records.past.errors import GoneThen, NotYet
-from xinglin.records.past.instants import AsOf, instant_text
+from xinglin.records.past.instants import AsOf, shown
 from xinglin.records.past.questions import compartment_types, needs
 from xinglin.records.past.validity import Validity, validity
 from xinglin.records.past.world import World
@@ -86,12 +86,12 @@ class Past:
         found = self._read(scope(actor, "read", kind), [(kind, id_)], at)
         if not found:
             self._never(actor, kind, id_)
-            raise NotYet("records.past-not-yet", type=kind, id=id_, at=instant_text(at.known_us or 0))
+            raise NotYet("records.past-not-yet", type=kind, id=id_, at=self._shown(actor, at.known_us))
         stored, live = found[0]
         if not live:
-            raise GoneThen("records.past-gone", type=kind, id=id_, at=instant_text(at.known_us or 0))
+            raise GoneThen("records.past-gone", type=kind, id=id_, at=self._shown(actor, at.known_us))
         if not self.begun(actor, stored, at):
-            raise NotYet("records.past-not-begun", type=kind, id=id_, at=instant_text(at.valid_us or 0))
+            raise NotYet("records.past-not-begun", type=kind, id=id_, at=self._shown(actor, at.valid_us))
         return stored
 
     def read_all(self, actor: Actor, names: Iterable[tuple[str, str]], at: AsOf) -> list[Stored]:
@@ -198,6 +198,9 @@ class Past:
             known = find_entities(connection, predicate.tenant, names)
             found = repository.of_numbers(connection, predicate, sorted(known.values()), at.known_us)
             return [(then.stored(), then.live) for then in found]
+
+    def _shown(self, actor: Actor, at_us: int | None) -> str:
+        return shown(at_us or 0, self._records.zone(actor.tenant))
 
     def _never(self, actor: Actor, kind: str, id_: str) -> None:
         """Raises NotFound for a resource that never was."""

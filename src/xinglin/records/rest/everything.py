@@ -142,7 +142,7 @@ def _chart(
         links.append(
             ("next", link(request, path, (*kept, ("_cursor", records.cursors.seal([page.next], scope)))))
         )
-    tags = past.tags(at, request.language) if at is not None else []
+    tags = past.shared_tags(edge, request, at) if at is not None else []
     if at is not None:
         own = [past.as_it_was(edge, request, stored, at, tags) for stored in own]
         others = [past.as_it_was(edge, request, stored, at, tags) for stored in others]

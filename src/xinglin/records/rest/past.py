@@ -26,17 +26,22 @@ def headers(at: AsOf) -> list[Header]:
     return [(name, instant_text(at_us).encode()) for name, at_us in found if at_us is not None]
 
 
+def shared_tags(edge: Edge, request: Request, at: AsOf) -> list[bytes]:
+    """The tags of a whole answer."""
+    return tags(at, request.language, edge.records.zone(request.actor.tenant))
+
+
 def as_it_was(
     edge: Edge, request: Request, stored: Stored, at: AsOf, shared: list[bytes] | None = None
 ) -> Stored:
     """The version with its marks. ``shared``: the tags of the whole answer, where they have been made already."""
     from xinglin.records.past import past_of
 
-    new = tags(at, request.language) if shared is None else shared
+    new = shared_tags(edge, request, at) if shared is None else shared
     if at.valid_us is not None:
         span = past_of(edge.records).span(request.actor, stored)
         new = [*new, *further(stored.type, span, at, request.language)]
     return structs.replace(stored, body=marked(stored.body, new))
 
 
-__all__ = ["NAMES", "as_it_was", "asked", "headers", "tags"]
+__all__ = ["NAMES", "as_it_was", "asked", "headers", "shared_tags"]

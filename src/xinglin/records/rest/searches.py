@@ -51,7 +51,7 @@ def search(
     )
     if at is None:
         return json_answer(request, searchset(request, query, page, path), headers=[PRIVATE])
-    shared = past.tags(at, request.language)
+    shared = past.shared_tags(edge, request, at)
     entries = [
         entry._replace(stored=past.as_it_was(edge, request, entry.stored, at, shared))
         for entry in page.entries
