@@ -17,7 +17,7 @@ BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _PLACES: Final = len(BOUNDS_S) + 1
 
 
-class _Spread:
+class Spread:
     """Durations of one interaction: how many fell below each bound, and their sum."""
 
     __slots__ = ("counts", "total_s")
@@ -35,14 +35,9 @@ class Metrics:
         self.open: dict[str, int] = {}
         """Web sockets and event streams now open, by kind."""
         self._requests: dict[tuple[str, int], int] = {}
-        self._durations: dict[str, _Spread] = {}
-        self._reads = _Spread()
-
-    def read(self, seconds: float) -> None:
-        """One plain read that was answered: most requests are, so they are counted in half the time."""
-        spread = self._reads
-        spread.counts[bisect_left(BOUNDS_S, seconds)] += 1
-        spread.total_s += seconds
+        self._durations: dict[str, Spread] = {}
+        self.reads = Spread()
+        """Plain reads: most requests are, so `Observing.read` counts them there itself, in half the time."""
 
     def count(self, interaction: str, status: int, seconds: float) -> None:
         """One request that was answered."""
@@ -52,7 +47,7 @@ class Metrics:
             spread = self._durations[interaction]
         except KeyError:
             self._requests[key] = self._requests.get(key, 0) or 1
-            spread = self._durations.setdefault(interaction, _Spread())
+            spread = self._durations.setdefault(interaction, Spread())
         spread.counts[bisect_left(BOUNDS_S, seconds)] += 1
         spread.total_s += seconds
 
@@ -60,16 +55,16 @@ class Metrics:
         """What was counted."""
         requests = Family("xinglin_http_requests_total", "counter", "Requests answered.")
         told = self._requests.copy()
-        told["read", 200] = told.get(("read", 200), 0) + sum(self._reads.counts)
+        told["read", 200] = told.get(("read", 200), 0) + sum(self.reads.counts)
         for (interaction, status), count in sorted(told.items()):
             requests.add(count, interaction=interaction, status=str(status))
         yield requests
         durations = Family("xinglin_http_request_duration_seconds", "histogram", "Time to the answer.")
-        for interaction, spread in sorted({"read": _Spread(), **self._durations}.items()):
+        for interaction, spread in sorted({"read": Spread(), **self._durations}.items()):
             counts, total_s = spread.counts, spread.total_s
             if interaction == "read":
-                counts = [one + quick for one, quick in zip(counts, self._reads.counts, strict=True)]
-                total_s += self._reads.total_s
+                counts = [one + quick for one, quick in zip(counts, self.reads.counts, strict=True)]
+                total_s += self.reads.total_s
             durations.spread(BOUNDS_S, counts, total_s, interaction=interaction)
         yield durations
         streams = Family("xinglin_streams_open", "gauge", "Open web sockets and event streams.")

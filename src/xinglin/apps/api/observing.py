@@ -6,15 +6,17 @@ import itertools
 import re
 import secrets
 import sys
+from bisect import bisect_left
 from time import perf_counter
 from typing import Final
 
-from xinglin.apps.metrics import Metrics
+from xinglin.apps.metrics import BOUNDS_S, Metrics
 from xinglin.kernel.clock import now
 from xinglin.kernel.log import enabled
 from xinglin.trust import Actor
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_SHORTEST_S: Final = BOUNDS_S[0]
 _WORD: Final = re.compile(r"[a-z][a-z\-]{0,30}")
 _PLAIN: Final = {
     "GET": "read",
@@ -31,6 +33,7 @@ class Observing:
 
     def __init__(self, actor: Actor) -> None:
         self.metrics = Metrics()
+        self._reads = self.metrics.reads
         self._actor = actor.id
         self._boot = secrets.token_hex(4)
         self._head = self._boot.encode()
@@ -50,7 +53,10 @@ class Observing:
     def read(self, began: float) -> bytes:
         """A plain read has been answered that began then (`perf_counter`); its new request id."""
         seconds = perf_counter() - began
-        self.metrics.read(seconds)
+        # Most take less than the first bound: for them nothing is searched, and nothing else called.
+        reads = self._reads
+        reads.counts[0 if seconds <= _SHORTEST_S else bisect_left(BOUNDS_S, seconds)] += 1
+        reads.total_s += seconds
         request_id = b"%s%x" % (self._head, next(self._numbers))
         if self._logs:
             self._write("read", 200, seconds, request_id.decode())
