@@ -303,6 +303,15 @@ def test_an_upload_beyond_the_limit_of_a_body_streams_in(place: Place, packed: b
     assert list(place.site.blobs.list("1/imports/")) == []
 
 
+def test_a_packed_upload_that_no_header_calls_so(place: Place) -> None:
+    answer = place.http.post(
+        f"{place.address}/api/imports",
+        content=gzip.compress(ndjson(patient(1))),
+        headers={"Content-Type": "application/fhir+ndjson"},
+    )
+    assert place.ended(answer.headers["content-location"])["report"]["taken"] == 1
+
+
 def test_uploads_that_are_none(place: Place) -> None:
     address = f"{place.address}/api/imports"
     assert place.http.post(address, content=b"").status_code == 400

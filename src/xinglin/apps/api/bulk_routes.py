@@ -111,8 +111,8 @@ async def taken_in(site: Site, request: Request) -> Response:
             yield chunk
 
     def keep() -> Job:
-        chunks = received() if packing == "identity" else unpacked(received(), site.settings, "upload")
-        if not own.put(bulk_rest.UPLOAD, chunks):
+        # Also a packed file that no header calls one, as `curl --data-binary @file.gz` sends it.
+        if not own.put(bulk_rest.UPLOAD, unpacked(received(), site.settings, "upload")):
             own.clear()
             raise BadImport("ingest.bulk-nothing")
         asked = bulk.Asked([bulk.Input(upload=bulk_rest.UPLOAD)], url)

@@ -54,8 +54,13 @@ def _status(asked: Asked, site: Site, language: Language) -> None:
     else:
         heads = ("parameter", "state", "progress", *_COUNTS)
         rows: list[tuple[Any, ...]] = [tuple(say(f"apps.reindex-head-{name}", language) for name in heads)]
+        # One on every type has a line for each: those of types that there are none of say nothing.
+        empty = 0
         for one in found["parameters"]:
             report = one["report"] or {}
+            if one["state"] == "ready" and not report.get("resources", 1):
+                empty += 1
+                continue
             rows.append(
                 (
                     f"{one['base']}.{one['code']}",
@@ -64,7 +69,10 @@ def _status(asked: Asked, site: Site, language: Language) -> None:
                     *(report.get(name, "") for name in _COUNTS),
                 )
             )
-        print_table(rows)
+        if len(rows) > 1:
+            print_table(rows)
+        if empty:
+            print(say("apps.reindex-empty", language, count=empty))
     for kind, count in found["stale"].items():
         print(say("apps.reindex-stale", language, type=kind, count=f"{count:,}"))
 
