@@ -25,6 +25,7 @@ from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.rehearsal import sums_of
 from xinglin.apps.backup.restore import plan, restore
 from xinglin.apps.demo.hospital import lines as demo
+from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records.bodies import compress, decompress
 from xinglin.records.service import Records, open_records
@@ -81,11 +82,13 @@ def measure(name: str, lines: list[bytes], url: str, other: str, third: str, fol
         f"| {name}: one commit and its archive segment, synced: median {lags[len(lags) // 2] * 1000:.1f} ms,"
         f" 99 % {lags[int(len(lags) * 0.99)] * 1000:.1f} ms | – | – | – | – |"
     )
+    records.close()  # else a SQLite file and its log were both counted
+    with open_database(url) as database:
+        size = database.size_bytes()
     rows.append(
         f"| {name}: a backup takes {manifest.bytes / count:,.0f} bytes a resource of {sum(map(len, lines)) / count:,.0f},"
-        f" the database {records.database.size_bytes() / count:,.0f} | – | – | – | – |"
+        f" the database {size / count:,.0f} | – | – | – | – |"
     )
-    records.close()
     return rows
 
 
