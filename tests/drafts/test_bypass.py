@@ -31,6 +31,7 @@ def test_a_draft_made_final_by_hand_is_recorded_and_put_to_a_clinician(ward: War
     assert follow(ward) == []  # met twice, recorded once
     body = ward.read(draft.reference)
     assert (body["status"], code(body, STATE)) == ("final", ["bypassed"])
+    assert not ward.drafts.show(DOCTOR, draft.reference).changed  # nobody has accepted it
     assert [one["code"] for one in body["meta"]["security"] if one["system"] == ASSERTED_BY] == ["AIAST"]
     [task] = reviews(ward)
     assert ("owner" in task, task["for"]) == (False, {"reference": "Patient/p"})

@@ -18,6 +18,7 @@ from xinglin.drafts.errors import (
     NotDraftable,
 )
 from xinglin.drafts.parts import AIAST, CLINAST
+from xinglin.drafts.retraction import handle
 from xinglin.drafts.states import FORMS
 from xinglin.records.errors import NotFound, VersionConflict
 from xinglin.standards.fhir.errors import Invalid
@@ -340,3 +341,32 @@ def test_each_type_goes_through_its_own_states(small_ward: Ward, type_: str) -> 
     assert [one.ref for one in small_ward.drafts.open(DOCTOR, patient="p").drafts] == [draft.ref]
     small_ward.drafts.supersede(SERVICE, draft.reference, NEWER, Reason("newer", "更新"))
     assert small_ward.drafts.open(DOCTOR).drafts == []
+
+
+def test_drafts_of_another_tenant_are_not_there(ward: Ward) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    elsewhere = Actor("dr-li", tenant=2, kind="practitioner")
+    assert ward.drafts.open(elsewhere).drafts == []
+    assert list(ward.drafts.feedback(elsewhere)) == []
+    for ask in (
+        lambda: ward.drafts.show(elsewhere, draft.reference),
+        lambda: ward.drafts.accept(elsewhere, draft.reference),
+        lambda: ward.drafts.reject(elsewhere, draft.reference, "incorrect"),
+        lambda: ward.drafts.rests_on(elsewhere, draft.reference),
+    ):
+        with pytest.raises(NotFound):
+            ask()
+    with pytest.raises(InputChanged):  # what it does not see it cannot cite
+        ward.drafts.propose(Actor("worker", tenant=2, kind="service"), ward.proposal("Observation/bp"))
+    # The same id in another tenant is another resource: its change touches nothing here.
+    ward.records.update(elsewhere, "Patient", "p", b'{"resourceType":"Patient","id":"p"}')
+    for value in (b"1", b"2"):
+        body = (
+            b'{"resourceType":"Observation","id":"bp","status":"final","code":{"text":"x"},"valueInteger":'
+            + value
+            + b"}"
+        )
+        ward.records.update(elsewhere, "Observation", "bp", body)
+    handle(ward.records, ward.records.changes(elsewhere))
+    assert ward.state(draft) == "open"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from xinglin.drafts.errors import NotADraft
 from xinglin.drafts.exact import loads
-from xinglin.drafts.parts import CHANGED, RETRACTION, STATE, Draft, Ref, State
+from xinglin.drafts.parts import CHANGED, HELD, RETRACTION, STATE, Draft, Ref, State
 from xinglin.drafts.provenance import origin_of, proposal_id
 from xinglin.drafts.states import tag_of
 from xinglin.records import repository
@@ -104,7 +104,8 @@ def draft_of(one: Ref, resource: Resource, provenance: Resource | None) -> Draft
     if not state or provenance is None:
         raise NotADraft("drafts.not-a-draft", reference=one.name)
     named: State = state  # type: ignore[assignment]  # the tag's codes are ours
-    return Draft(one, named, resource, origin_of(provenance), tag_of(resource, RETRACTION) == CHANGED)
+    changed = named in HELD and tag_of(resource, RETRACTION) == CHANGED  # else nobody has accepted it yet
+    return Draft(one, named, resource, origin_of(provenance), changed)
 
 
 def draft(records: Records, actor: Actor, one: Ref) -> Draft:

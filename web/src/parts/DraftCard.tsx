@@ -19,12 +19,13 @@ export function DraftCard({ draft, named, level, said }: { draft: Draft; named: 
   const heading = useId();
   const Heading = level === 2 ? "h2" : "h3";
   const patient = draft.patient?.id ?? "-";
+  const bypassed = draft.state === "bypassed";
   const kind = t(draft.corrects ? "drafts.correction" : draft.changed ? "drafts.result" : "drafts.proposal");
   return (
     <article className={styles.card} data-changed={draft.changed} aria-labelledby={heading}>
       <div className={styles.head}>
         <Heading id={heading} className={styles.title} dir="auto">{draft.title}</Heading>
-        <Tag kind={draft.changed ? "warn" : "draft"}>{draft.changed ? t("drafts.changed") : kind}</Tag>
+        <Tag kind={draft.changed || bypassed ? "warn" : "draft"}>{draft.changed ? t("drafts.changed") : bypassed ? t("drafts.bypassed") : kind}</Tag>
         {named && draft.patient && (
           <Link to="/patients/$patientId" params={{ patientId: draft.patient.id }}><bdi>{draft.patient.name || t("unknown.name")}</bdi></Link>
         )}
