@@ -130,6 +130,8 @@ def test_a_chart_of_the_past_says_so_and_leads_back(
 def test_what_the_record_did_not_know_is_not_there(visit: Open, working: Installation) -> None:
     page = visit(f"{working.address}/patients/p1?known=2001-01-01", size=PHONE, quiet=False)
     page.get_by_text("The record did not hold this patient on that day.").wait_for()
+    page.get_by_role("button", name="Show as known today").click()
+    page.wait_for_url("**valid=2001-01-01")
     page.get_by_role("button", name="Back to the present").click()
     page.get_by_role("heading", level=1).wait_for()
     page.get_by_text("Problems").first.wait_for()
