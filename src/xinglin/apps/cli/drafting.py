@@ -190,5 +190,6 @@ def _feedback(asked: Asked, drafts: Drafts, actor: Actor, language: Language) ->
     for one in decisions:
         seconds = "" if one["latencySeconds"] is None else round(one["latencySeconds"])
         model = f"{one['model']} {one['version']}"
-        rows.append([one["draft"], one["decision"], one["by"], one["at"], seconds, one["code"], model])
+        decision = say(f"apps.drafts-decision-{one['decision']}", language)
+        rows.append([one["draft"], decision, one["by"], one["at"], seconds, one["code"], model])
     print_table(rows)
