@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from xinglin.apps.backup.base import back_up, remember
+from xinglin.apps.backup.errors import Damaged
 from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.rehearsal import rehearse
 from xinglin.apps.cli.main import main
 from xinglin.apps.doctor import Finding, examine
 from xinglin.kernel.clock import now_us
+from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
+from xinglin.records import schema
 from xinglin.records.service import open_records
 from xinglin.records.site import Site
 from xinglin.trust import local_system
@@ -132,3 +135,33 @@ def test_a_damaged_file_is_found_before_somebody_meets_it(sqlite_url: str, tmp_p
     assert any(
         finding.level == "error" for name, finding in told.items() if name in ("file", "database", "counts")
     )
+
+
+def test_an_older_database_is_told_and_left_as_it_is(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(schema, "SCHEMA_VERSION", 1)
+        older.setattr(schema, "STEPS", schema.STEPS[:1])
+        with open_database(database_url) as database:
+            schema.migrate(database)
+    told = found(Settings(database=database_url, data=str(tmp_path), port=0))
+    assert told["schema"].level == "warning"
+    assert "1" in told["schema"].say("en")
+    with open_database(database_url) as database, database.read() as connection:
+        assert schema.schema_version(connection) == 1
+
+
+def test_a_rehearsal_that_failed_is_told_with_its_reason(settings: Settings) -> None:
+    settings = replace(settings, backup_folder=str(Path(settings.data) / "kept"))
+    records = open_records(settings.database_url, settings)
+    place = open_place(settings)
+    back_up(records, place)
+    (part,) = Path(settings.backup_folder).glob("1/base/*/versions-*")
+    part.write_bytes(part.read_bytes()[:-1])
+    with pytest.raises(Damaged):
+        rehearse(place, settings, records=records)
+    records.close()
+    told = found(settings)["rehearsal"]
+    assert told.level == "error"
+    assert part.name in told.say("zh")
