@@ -303,3 +303,12 @@ def test_feedback_says_who_decided_what_and_how_soon(ward: Ward) -> None:
     assert "机密" not in repr(said)
     assert list(ward.drafts.feedback(DOCTOR, "other")) == []
     assert list(ward.drafts.feedback(DOCTOR, since="2999")) == []
+
+
+def test_what_was_superseded_is_told_of_the_model_that_proposed_it(ward: Ward) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    ward.result("bp", "105")
+    ward.follow()
+    [one] = ward.drafts.feedback(DOCTOR, "cvd-risk|1.0")
+    assert (one.draft.name, one.decision, one.code) == (draft.reference, "supersede", "input-corrected")

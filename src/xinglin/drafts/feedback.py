@@ -8,8 +8,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from xinglin.drafts.parts import DECISION, Model, Ref
-from xinglin.drafts.provenance import activity_of, changed_in, model_of, person_in, reason_of, targets_in
-from xinglin.drafts.reading import found
+from xinglin.drafts.provenance import (
+    activity_of,
+    changed_in,
+    model_of,
+    person_in,
+    proposal_id,
+    reason_of,
+    targets_in,
+)
+from xinglin.drafts.reading import current, found
 from xinglin.records.service import Records
 from xinglin.trust import Actor
 
@@ -44,12 +52,15 @@ def feedback(
     if since:
         asked.append(("recorded", f"ge{since}"))
     for _, body in found(records, actor, "Provenance", *asked):
-        by = model_of(body)
-        if model is not None and model not in (by.name, f"{by.name}|{by.version}"):
-            continue
         targets = targets_in(body)
         activity = activity_of(body)
         if not targets or activity not in _DECISIONS:
+            continue
+        by = model_of(body)
+        if activity == "supersede":  # its agent is what closed the draft, not what proposed it
+            proposal = current(records, actor, Ref("Provenance", proposal_id(targets[0])))
+            by = by if proposal is None else model_of(proposal[1])
+        if model is not None and model not in (by.name, f"{by.name}|{by.version}"):
             continue
         person = person_in(body) or {}
         period = body.get("occurredPeriod") or {}
