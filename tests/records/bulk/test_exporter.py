@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from bulk_world import Exported, group, observation, patient, put
+from xinglin.records.bulk import repository
 from xinglin.records.bulk.errors import NoSuchGroup
 from xinglin.records.bulk.exporter import State, Watch
+from xinglin.records.bulk.moment import Moment
 from xinglin.records.bulk.request import Export
-from xinglin.records.service import Records
-from xinglin.trust import local_system
+from xinglin.records.service import Records, open_records
+from xinglin.trust import Predicate, local_system
 
 HERE, THERE = local_system(1), local_system(2)
 
@@ -412,3 +414,29 @@ def test_a_damaged_body_costs_itself_alone(world: Records, export: Any) -> None:
     (line,) = done.lines(file.name)
     assert json.loads(line)["resourceType"] == "OperationOutcome"
     assert b"Patient/p3" in line
+
+
+class _Explaining:
+    """A connection that keeps the plan of each statement."""
+
+    dialect = "sqlite"
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.plans: list[str] = []
+
+    def execute(self, sql: str, params: Any = ()) -> Any:
+        rows = self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", params).fetchall()
+        self.plans += [row[3] for row in rows]
+        return self.connection.execute(sql, params)
+
+
+def test_chosen_numbers_never_cost_a_look_through_all_of_their_type(sqlite_url: str) -> None:
+    records = open_records(sqlite_url)
+    with records.database.read() as connection:
+        watched: Any = _Explaining(connection)
+        repository.of_rids(watched, Predicate(1), "Observation", Moment(1, 1), list(range(1, 600)))
+        list(repository.owned(watched, Predicate(1), "Patient", [1], list(range(1, 600)), None))
+    records.close()
+    assert watched.plans
+    assert not [plan for plan in watched.plans if "resource_updated" in plan]
