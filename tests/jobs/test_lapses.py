@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time as real
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from jobs.conftest import Clock
-from xinglin.jobs import Kind, LeaseLost, Queue, Work, Worker
-from xinglin.kernel.database import open_database
+from xinglin.jobs import Job, Kind, LeaseLost, Queue, Work, Worker
+from xinglin.kernel.database import Connection, Unavailable, open_database
+from xinglin.kernel.language import Language
 from xinglin.records.schema import migrate
 
 
@@ -96,7 +97,7 @@ def test_a_job_that_takes_too_long_is_asked_to_end_and_has_failed_once(queue: Qu
     failed = queue.get(job.id)
     assert (failed.state, failed.error and failed.error[0]) == ("failed", "jobs.too-long")
     for language in ("en", "zh"):
-        assert "jobs." not in (failed.reason(language) or "jobs.")  # type: ignore[arg-type]
+        assert "jobs." not in (failed.reason(language) or "jobs.")
 
 
 def test_a_job_that_hangs_is_given_up_and_its_worker_goes_on(queue: Queue) -> None:
@@ -144,3 +145,54 @@ def test_a_job_added_by_another_process_wakes_who_waits(postgres_url: str) -> No
             threading.Timer(0.1, add).start()
             assert pulse.wait(5.0)
             assert real.monotonic() - began < 2.0
+
+
+class Refusing:
+    """What shows jobs, and cannot show some."""
+
+    def __init__(self, refuses: Callable[[Job], bool]) -> None:
+        self.refuses = refuses
+
+    def changed(self, connection: Connection, job: Job, titles: Mapping[Language, str]) -> None:
+        if self.refuses(job):
+            raise ValueError("no")
+
+
+def test_a_job_that_cannot_be_shown_is_in_nobodys_way(queue: Queue) -> None:
+    jobs = [queue.add("a", shown=True, priority=5), queue.add("a")]
+    queue.observer = Refusing(lambda job: job.state == "running")
+    assert Worker(queue, [Kind("a", lambda work: None)]).run_pending() == 2
+    assert [queue.get(job.id).state for job in jobs] == ["done", "done"]
+
+
+def test_an_orphan_that_cannot_be_shown_is_taken_up_with_the_others(queue: Queue, time: Clock) -> None:
+    jobs = [queue.add("a", shown=True), queue.add("a")]
+    lost = Worker(queue, [Kind("a", lambda work: None)], threads=2)
+    lost.keeper.keep()
+    assert len(lost.claim()) == 2
+    time.pass_s(31)
+    queue.observer = Refusing(lambda job: True)
+    Worker(queue, []).keeper.keep()
+    assert [queue.get(job.id).state for job in jobs] == ["queued", "queued"]
+
+
+def test_a_worker_ends_though_its_database_is_away(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stays(work: Work) -> None:
+        while True:
+            work.check()
+            real.sleep(0.01)
+
+    job = queue.add("a")
+    worker = Worker(queue, [Kind("a", stays)], threads=1, lease_s=5)
+    worker.start()
+    _soon(lambda: queue.get(job.id).state == "running")
+    with monkeypatch.context() as away:
+
+        def refuses(unit: object) -> None:
+            raise Unavailable("kernel.database-away")
+
+        away.setattr(queue.database, "write", refuses)
+        began = real.monotonic()
+        worker.stop(1.5)
+        assert real.monotonic() - began < 8
+    assert queue.get(job.id).state == "running", "its lease runs out, and another worker takes it up"

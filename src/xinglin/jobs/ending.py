@@ -56,6 +56,7 @@ class Endings:
         self._saving: list[Job] = []
         self._changed = threading.Condition()
         self._closed = False
+        self._once = False
         self._thread: threading.Thread | None = None
         self._log = logger("jobs")
 
@@ -63,6 +64,10 @@ class Endings:
         """Save successes in a thread of its own."""
         self._thread = threading.Thread(target=self._save_all, name="jobs done", daemon=True)
         self._thread.start()
+
+    def give_up_soon(self) -> None:
+        """From now on wait for no database that is away: what could not be written ends with the lease."""
+        self._once = True
 
     def close(self) -> None:
         """Save what is left."""
@@ -166,23 +171,27 @@ class Endings:
         if tell:
             self._queue.tell(connection, ended)
 
-    def lost(self, connection: Connection, job: Job) -> None:
+    def lost(self, connection: Connection, job: Job, *, tell: bool = True) -> None:
         """End or queue again a job whose worker's lease is over; inside a unit. Raises LeaseLost where it is not."""
         if not leases.still_orphan(connection, job, now_us()):
             raise LeaseLost
         error = WorkerLost("jobs.worker-lost", attempts=job.attempts)
-        self.fail(connection, job, (error.key, plain_values(error.values)), again=True)
+        self.fail(connection, job, (error.key, plain_values(error.values)), again=True, tell=tell)
 
     def put_back(self, job: Job) -> None:
         """Queue a job of ours again as if it had not been tried; nothing where it is no longer ours."""
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection, tell: bool = True) -> None:
             now = now_us()
             back = repository.put_back(connection, job, now, now, counted=False)
-            if back is not None:
+            if back is not None and tell:
                 self._queue.tell(connection, back)
 
-        self._surely(unit)
+        try:
+            self._surely(unit)
+        except Exception as error:  # as in `_end_failed`
+            self._log.error("unexpected", job=job.id, kind=type(error).__name__)
+            self._surely(lambda connection: unit(connection, tell=False))
 
     def flush(self) -> None:
         """Save the successes that wait; raises what the database raises, and then they wait on."""
@@ -232,6 +241,6 @@ class Endings:
                 return
             except (Unavailable, Full) as error:
                 self._log.warning("ending", reason=error.key)
-                if self._closed:
+                if self._closed or self._once:
                     return
                 time.sleep(AGAIN_S)

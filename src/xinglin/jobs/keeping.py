@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from xinglin.jobs import repository
 from xinglin.jobs.errors import LeaseLost
 from xinglin.jobs.leases import repository as leases
+from xinglin.jobs.model import Job
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.database import Connection
+from xinglin.kernel.database import Connection, Full, Unavailable
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
 
@@ -132,8 +133,20 @@ class Keeper:
             orphans = leases.orphans(connection, now_us())
         for job in orphans:
             with suppress(LeaseLost):  # its worker is back, or another one was quicker
-                queue.database.write(lambda connection, job=job: self._worker.endings.lost(connection, job))  # type: ignore[misc]
+                self._take_up(job)
                 self._log.warning("worker_lost", job=job.id, attempts=job.attempts)
+
+    def _take_up(self, job: Job) -> None:
+        lost, write = self._worker.endings.lost, self._worker.queue.database.write
+        try:
+            write(lambda connection: lost(connection, job))
+        except (LeaseLost, Unavailable, Full):
+            raise
+        except (
+            Exception
+        ) as error:  # what shows it refuses: it must neither hang for ever nor hold the other orphans up
+            self._log.error("unexpected", job=job.id, kind=type(error).__name__)
+            write(lambda connection: lost(connection, job, tell=False))
 
     def _reconcile(self) -> None:
         """Give back what the database holds as ours and we know nothing of.
@@ -160,10 +173,13 @@ class Keeper:
         self._pruned_us = now
         database = self._worker.queue.database
         before = now - int(self._retention_s * 1_000_000)
+        until = time.monotonic() + self._lease_s / 6  # the lease must not run out over it
         while (
             database.write(lambda connection: repository.prune(connection, before, PRUNE_TOGETHER))
             >= PRUNE_TOGETHER
         ):
-            pass
+            if time.monotonic() > until:
+                self._pruned_us = 0  # on with it at the next tick
+                return
         long_ago = now - int(10 * self._lease_s * 1_000_000)
         database.write(lambda connection: leases.forget_workers(connection, long_ago))

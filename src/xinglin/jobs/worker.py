@@ -24,7 +24,7 @@ from xinglin.jobs.queue import Observer, Queue
 from xinglin.jobs.repository import Candidate
 from xinglin.jobs.work import Work
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.database import Connection, Pulse
+from xinglin.kernel.database import Connection, Full, Pulse, Unavailable
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
 from xinglin.kernel.log import bind, logger, unbind
@@ -130,6 +130,7 @@ class Worker:
             left, waiting = list(self._running.values()), list(self._hand)
             hanging = bool(left or self._left)
             self._hand.clear()
+        self.endings.give_up_soon()
         for work in left:
             work.interrupt(LeaseLost)
             with suppress(XinglinError):
@@ -236,13 +237,23 @@ class Worker:
                 if self.kinds[kind].attempts != ATTEMPTS:
                     these = [job for job in jobs if job.kind == kind]
                     repository.set_attempts(connection, these, self.kinds[kind].attempts)
-            for job in jobs:
+            for job in jobs if tell else ():
                 self.queue.tell(connection, job)
             return jobs
 
         jobs: list[Job] = []
+        tell = True
         try:
-            jobs = self.queue.database.write(unit)
+            try:
+                jobs = self.queue.database.write(unit)
+            except (Unavailable, Full):
+                raise
+            except (
+                Exception
+            ) as error:  # what shows one refuses: better run and not shown than in everybody's way
+                self._log.error("unexpected", kind=type(error).__name__)
+                tell = False
+                jobs = self.queue.database.write(unit)
         finally:
             with self._changed:
                 self._hand.extend(jobs)
