@@ -200,7 +200,17 @@ def test_an_amended_correction_writes_what_the_clinician_says(ward: Ward) -> Non
     assert said.changed == ("valueQuantity.value",)
 
 
-@pytest.mark.parametrize(("typed", "code_"), [("kPa", "kPa"), ("毫米汞柱", None)])
+@pytest.mark.parametrize(
+    ("typed", "code_"),
+    [
+        ("kPa", "kPa"),
+        ("毫米汞柱", None),
+        ("mmHg", "mm[Hg]"),
+        ("μmol/L", "umol/L"),
+        ("℃", "Cel"),
+        ("×10⁹/L", "10*9/L"),
+    ],
+)
 def test_the_code_of_a_unit_follows_what_was_typed(small_ward: Ward, typed: str, code_: str | None) -> None:
     small_ward.result("bp")
     small_ward.drafts.amend(

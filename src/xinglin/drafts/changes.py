@@ -12,6 +12,14 @@ from typing import Any, Final
 _ASIDE: Final = frozenset(("id", "meta", "text", "contained", "resourceType"))
 
 
+_PRINTED: Final = {
+    "℃": "Cel", "°C": "Cel", "℉": "[degF]", "°F": "[degF]", "mmHg": "mm[Hg]", "cmH2O": "cm[H2O]", "mIU/L": "m[IU]/L",
+    "×10⁹/L": "10*9/L", "10⁹/L": "10*9/L", "10^9/L": "10*9/L", "×10¹²/L": "10*12/L", "10¹²/L": "10*12/L",
+    "10^12/L": "10*12/L", "kg/m²": "kg/m2", "次/分": "/min",
+}  # fmt: skip
+"""Units as they are printed and typed, and their UCUM codes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One element: its path, and its value before and after (None: not there)."""
@@ -62,11 +70,12 @@ def replaced(resource: dict[str, Any], path: str, text: str) -> dict[str, Any]:
 
 
 def _recode(quantity: dict[str, Any], unit: str) -> None:
-    """Let the code of a Quantity follow its unit as typed; a unit that is no UCUM has none."""
+    """Let the code of a Quantity follow its unit as typed, in UCUM or as it is printed; any other unit has none."""
     from xinglin.standards.ucum import is_valid
 
-    if is_valid(unit):
-        quantity.update(system="http://unitsofmeasure.org", code=unit)
+    code = _PRINTED.get(unit, unit.replace("μ", "u").replace("µ", "u"))
+    if is_valid(code):
+        quantity.update(system="http://unitsofmeasure.org", code=code)
     else:
         quantity.pop("code")
         quantity.pop("system", None)
