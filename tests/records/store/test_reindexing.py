@@ -11,9 +11,10 @@ import pytest
 from xinglin.jobs import Worker
 from xinglin.kernel.database import Connection, open_database
 from xinglin.kernel.settings import Settings
+from xinglin.records import repository
 from xinglin.records.jobs import kinds
 from xinglin.records.reindexing import Reindex, count_stale
-from xinglin.records.service import Records
+from xinglin.records.service import Records, open_records
 from xinglin.records.site import Site
 from xinglin.standards.fhir.search.grammar import parse_query
 from xinglin.trust import local_system
@@ -128,3 +129,30 @@ def test_a_spoilt_row_is_found_by_comparison_and_made_anew(records: Records) -> 
     report = Reindex(records, 1).run()
     assert report["proofs"]["Patient"]["different"] == 0
     assert len(found(records)) == 20
+
+
+class _Explaining:
+    """A connection that keeps the plan of each statement."""
+
+    dialect = "sqlite"
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.plans: list[str] = []
+
+    def execute(self, sql: str, params: Any = ()) -> Any:
+        rows = self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", params).fetchall()
+        self.plans += [row[3] for row in rows]
+        return self.connection.execute(sql, params)
+
+
+def test_many_numbers_never_cost_a_look_through_the_whole_tenant(sqlite_url: str) -> None:
+    records = open_records(sqlite_url)
+    numbers = list(range(1, 600))
+    with records.database.read() as connection:
+        watched: Any = _Explaining(connection)
+        repository.current(watched, 1, numbers)
+        repository.drawn_by(watched, 1, numbers)
+    records.close()
+    assert watched.plans
+    assert not [plan for plan in watched.plans if "resource_updated" in plan]

@@ -124,12 +124,14 @@ class _Including:
     def bodies(self) -> list[Stored]:
         """What was taken, in the order of taking."""
         found: dict[int, Stored] = {}
+        # Left the choice, SQLite goes through all of the tenant's index for each list of numbers.
+        by_number = " NOT INDEXED" if self.connection.dialect == "sqlite" else ""
         for start in range(0, len(self.order), CHUNK):
             part = self.order[start : start + CHUNK]
             first = len(self.fixed)
             marks = ", ".join(f":{first + place}:" for place in range(len(part)))
             statement = finished(
-                f"SELECT r.rid, r.type, r.id, r.version, r.updated_us, r.method, r.body FROM resource r"
+                f"SELECT r.rid, r.type, r.id, r.version, r.updated_us, r.method, r.body FROM resource r{by_number}"
                 f" WHERE r.rid IN ({marks}) AND {self.compiled.seen('r')}"
             )
             values = [*self.fixed, *part]
