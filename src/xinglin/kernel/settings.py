@@ -75,7 +75,7 @@ class Settings:
     )
     import_hosts: str = setting(
         "localhost 127.0.0.1 ::1",
-        "Hosts from which $import may fetch files, as host or host:port, with blanks between; * is any but this machine, empty none.",
+        "Hosts from which $import may fetch files: host or host:port, blanks between; * is any but this machine, empty none.",
         "$import 可从哪些主机获取文件，写作 主机 或 主机:端口，以空格分隔；* 表示本机以外的任意主机，留空则一律不许。",
     )
     # The server
