@@ -112,7 +112,9 @@ def _owners(
             select + "rid = ANY(?::bigint[])", (*values, rids)
         ).fetchall()
     else:
-        rows = among(connection, select + "rid IN ", tuple(values), rids)
+        # Left the choice, SQLite goes through all of the tenant's history.
+        by_number = select.replace("FROM history ", "FROM history INDEXED BY sqlite_autoindex_history_1 ")
+        rows = among(connection, by_number + "rid IN ", tuple(values), rids)
     return {(row[0], row[1]): row[2] for row in rows if (row[0], row[1]) in versions}
 
 
@@ -137,7 +139,9 @@ class Names:
                     select + "rid = ANY(?::bigint[])", (tenant, missing)
                 ).fetchall()
             else:
-                rows = among(connection, select + "rid IN ", (tenant,), missing)
+                # Left the choice, SQLite goes through all of the tenant's index.
+                by_number = select.replace("FROM resource ", "FROM resource NOT INDEXED ")
+                rows = among(connection, by_number + "rid IN ", (tenant,), missing)
             known.update({row[0]: row[1] for row in rows})
         return known
 
