@@ -3,7 +3,8 @@
 GET /api/feed?after=POSITION&epoch=EPOCH&type=Observation&type=Patient
     With ``epoch`` (empty: not known yet) first ``event: hello``, ``data: {"epoch", "position"}``: in which of its lives the
     record is, and where this begins. One event a change: ``event: change``, ``data: {"position", "at", "type",
-    "id", "version", "method", "patient"}``; ids only. ``id:`` is the position, on the last change of each commit: a browser that reconnects sends it as
+    "id", "version", "method", "patient"}``; ids only.
+    ``id:`` is the position, on the last change of each commit: a browser that reconnects sends it as
     ``Last-Event-ID`` and goes on there; nothing is missed, and a commit of several changes that was cut comes once more
     whole. Without ``after`` and ``Last-Event-ID`` it begins now. A comment each 15 s shows that it lives.
 GET /api/feed/page?after=POSITION&epoch=EPOCH&type=Observation&limit=1000
