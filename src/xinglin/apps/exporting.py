@@ -111,9 +111,7 @@ def export_folder(
                 remote, place, wanted, kept.state, lambda state: _keep(place, kept, state), tell
             )
     except XinglinError:
-        if (
-            kept.state is None
-        ):  # refused before anything was written: the folder is free for what is asked next
+        if kept.state is None:  # refused before anything was written: leave the folder to the next export
             (place / STATE).unlink(missing_ok=True)
         raise
     _write(place / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
