@@ -279,7 +279,7 @@ def test_a_failed_export_says_why_and_goes_on_after_a_retry(
     status = place.kick_off("/$export", headers={"Accept-Language": "zh"})
     id_ = status.rpartition("/")[2]
     monkeypatch.setattr(FolderBlobs, "put", full)
-    for _ in range(10):
+    for _ in range(20):
         place.worker.run_pending()
         if place.site.queue.get(id_).state == "failed":
             break
