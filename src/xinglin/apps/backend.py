@@ -123,9 +123,7 @@ class Embedded:
             chain_depth=s.chain_depth,
         )
         zone, known = self.records.zone(self._actor.tenant), self.records.known(self._actor.tenant)
-        return parse_query(
-            resource_type, list(pairs), strict=True, limits=limits, timezone=zone, known=known
-        )
+        return parse_query(resource_type, list(pairs), strict=True, limits=limits, timezone=zone, known=known)
 
     def page(self, resource_type: str | None, pairs: Pairs, cursor: str | None) -> Batch:
         """See Backend."""
