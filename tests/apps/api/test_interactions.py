@@ -177,7 +177,8 @@ def test_a_patch_that_would_break_the_resource_is_refused_at_its_place(http: htt
 
 def test_patch_needs_its_own_media_type_and_a_target(http: httpx.Client) -> None:
     id_ = created(http, patient())["id"]
-    refused(http.patch(f"Patient/{id_}", json=[], headers=JSON), 415)
+    refused(http.patch(f"Patient/{id_}", content=b"[]", headers={"content-type": "text/plain"}), 415)
+    refused(http.patch(f"Patient/{id_}", json=[], headers=JSON), 400)  # which would be a FHIRPath Patch
     refused(http.patch(f"Patient/{fresh()}", json=[], headers=PATCH), 404)
     refused(http.patch(f"Patient/{id_}", content=b"[", headers=PATCH), 400)
     conflict = {**PATCH, "if-match": 'W/"4"'}

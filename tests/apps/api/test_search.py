@@ -197,7 +197,7 @@ def test_everything_about_a_patient(http: httpx.Client, ward: dict[str, str]) ->
     assert [e["resource"]["resourceType"] for e in posted["entry"]] == ["Patient"]
     refused(http.post(f"Patient/{ward['zhang']}/$everything", json=[], headers=JSON), 400)
     refused(http.get(f"Patient/{uuid.uuid4().hex}/$everything"), 404)
-    refused(http.get(f"Patient/{ward['zhang']}/$everything", params={"start": "2020"}), 400)
+    refused(http.get(f"Patient/{ward['zhang']}/$everything", params={"start": "soon"}), 400)
     refused(http.get(f"Patient/{ward['zhang']}/$everything", params={"odd": "1"}), 400)
 
 

@@ -43,7 +43,7 @@ def test_no_screen_breaks_a_rule_of_accessibility(
     ):
         page.goto(hospital.address + screen)
         page.wait_for_load_state("networkidle")
-        for folded in page.locator('main button[aria-expanded="false"]').all():
+        for folded in page.locator('main button[aria-expanded="false"]').element_handles():
             folded.click()
         broken[screen] = violations(page, axe)
     page.goto(f"{hospital.address}/patients/odd-markup")
