@@ -162,7 +162,7 @@ def _change(sent: dict[str, Any]) -> Change:
 
 
 def shown(change: Change) -> dict[str, Any]:
-    """A change as it is printed: ids only."""
+    """A change as it is printed and sent: ids only. ``patient`` null: of none; empty: of several."""
     return {
         "position": change.position,
         "at": instant(change.at_us).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -33,11 +33,12 @@ from starlette.types import Receive, Scope, Send
 from xinglin.apps.api.beats import Beats, until
 from xinglin.apps.api.leaving import leaving
 from xinglin.apps.api.socket import websocket_routes
+from xinglin.apps.following import shown
 from xinglin.kernel.database import Unavailable
 from xinglin.kernel.language import say
 from xinglin.records.feed import Feed, Lag
 from xinglin.records.feed.errors import BadPosition
-from xinglin.records.stored import Change, instant
+from xinglin.records.stored import Change
 from xinglin.standards.fhir.search.names import RESOURCE_TYPES
 from xinglin.trust import Actor
 
@@ -212,19 +213,6 @@ def events(changes: list[Change]) -> bytes:
         mark = b"id: %d\n" % change.position if last else b""
         parts.append(b"%sevent: change\ndata: %s\n\n" % (mark, msgspec.json.encode(shown(change))))
     return b"".join(parts)
-
-
-def shown(change: Change) -> dict[str, Any]:
-    """A change as it is sent: ids only. ``patient`` null: of none; empty: of several."""
-    return {
-        "position": change.position,
-        "at": instant(change.at_us).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "type": change.type,
-        "id": change.id,
-        "version": change.version,
-        "method": change.method,
-        "patient": change.patient,
-    }
 
 
 def position(given: str) -> int:
