@@ -34,23 +34,6 @@ _encode = msgspec.json.Encoder().encode
 _MODULUS: Final = 1 << 128
 
 
-class Version(msgspec.Struct, gc=False):
-    """One version of one resource. Times in µs; ``patient`` a rid, 0 none, -1 several; ``body`` None: a deletion."""
-
-    rid: int
-    tenant: int
-    type: str
-    id: str
-    version: int
-    tx: int
-    position: int
-    updated: int
-    state: int
-    method: str
-    patient: int
-    body: bytes | None = None
-
-
 class _Head(msgspec.Struct, gc=False):
     rid: int
     tenant: int
@@ -63,6 +46,12 @@ class _Head(msgspec.Struct, gc=False):
     state: int
     method: str
     patient: int
+
+
+class Version(_Head, gc=False):
+    """One version of one resource. Times in µs; ``patient`` a rid, 0 none, -1 several; ``body`` None: a deletion."""
+
+    body: bytes | None = None
 
 
 _head = msgspec.json.Decoder(_Head).decode
