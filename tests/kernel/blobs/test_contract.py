@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from xinglin.kernel.blobs import BadBlobPath, Blobs, NoSuchBlob
+from xinglin.kernel.blobs import BadBlobPath, Blobs, NoSuchBlob, open_blobs
 from xinglin.kernel.settings import Settings
 
 MIB = 1024 * 1024
@@ -192,3 +193,48 @@ def test_reading_comes_in_chunks(blobs: Blobs) -> None:
 def test_its_name_shows_no_secret(blobs: Blobs, blob_settings: Settings) -> None:
     assert "never-to-be-logged" not in blobs.name
     assert "AKIA" not in blobs.name
+
+
+def test_entries_come_in_the_order_of_characters_and_go_on_behind_any_of_them(blobs: Blobs) -> None:
+    """A folder `a` lies between `a-b` and `a0`: whoever merges two listings relies on it."""
+    paths = [
+        "1/i/a-b", "1/i/a.txt", "1/i/a/1", "1/i/a/10/x", "1/i/a/2", "1/i/a0", "1/i/b/c/d/e", "1/i/b/c0", "1/z",
+    ]  # fmt: skip
+    for path in reversed(paths):
+        blobs.put(path, [path.encode()])
+    assert list(blobs.list("1/")) == paths == sorted(paths)
+    assert [(entry.path, entry.bytes) for entry in blobs.entries("1/")] == [(one, len(one)) for one in paths]
+    for at, path in enumerate(paths):
+        assert [entry.path for entry in blobs.entries("1/", path)] == paths[at + 1 :]
+    assert [entry.path for entry in blobs.entries("1/i/a", "1/i/a/1")] == paths[3:6]
+
+
+def test_a_blob_put_again_has_another_sign(blobs: Blobs) -> None:
+    def entry() -> tuple[int, str]:
+        (found,) = blobs.entries("1/")
+        return found.bytes, found.sign
+
+    blobs.put("1/i/a", [b"one"])
+    before = entry()
+    assert entry() == before
+    blobs.put("1/i/a", [b"two"])
+    assert entry()[0] == 3
+    assert entry() != before
+
+
+def test_what_is_put_and_deleted_is_noted_where_backups_are_kept(blob_settings: Settings) -> None:
+    open_blobs(blob_settings).put("1/i/before", [b"."])
+    noting = open_blobs(replace(blob_settings, backup_folder="somewhere"))
+    noting.put("1/i/a", [b"a"])
+    noting.put("1/exports/j/Patient.ndjson", [b"passing"])
+    noting.put("1/i/b", [b"b"])
+    noting.delete("1/i/a")
+    assert not noting.delete("1/i/none")
+    notes = list(noting.noted(10))
+    assert sorted(note.path for note in notes) == ["1/i/a", "1/i/a", "1/i/b"]
+    assert [note.name for note in notes] == sorted(note.name for note in notes)
+    assert [note.path for note in noting.noted(1)] == [notes[0].path]
+    noting.forget(notes[0].name)
+    noting.forget(notes[0].name)
+    assert list(noting.noted(10)) == notes[1:]
+    assert list(noting.list("1/")) == ["1/exports/j/Patient.ndjson", "1/i/b", "1/i/before"]

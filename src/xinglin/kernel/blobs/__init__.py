@@ -17,11 +17,12 @@ from xinglin.kernel.blobs.errors import (
     BlobsUnavailable,
     NoSuchBlob,
 )
-from xinglin.kernel.blobs.port import CHUNK_BYTES, Blobs
+from xinglin.kernel.blobs.port import CHUNK_BYTES, PASSING, Blobs, Entry, Note, is_passing
 from xinglin.kernel.settings import Settings
 
 __all__ = [
     "CHUNK_BYTES",
+    "PASSING",
     "BadBlobAddress",
     "BadBlobPath",
     "BlobError",
@@ -29,7 +30,10 @@ __all__ = [
     "BlobsFull",
     "BlobsRefused",
     "BlobsUnavailable",
+    "Entry",
     "NoSuchBlob",
+    "Note",
+    "is_passing",
     "open_blobs",
 ]
 
@@ -37,21 +41,23 @@ __all__ = [
 def open_blobs(settings: Settings) -> Blobs:
     """The blob store that the setting ``blobs`` names; nothing is made or asked before it is used.
 
+    Where backups are kept (the setting ``backup_folder``), what is put and deleted is noted for the archive.
     Raises BadBlobAddress.
     """
     address = settings.blobs
+    noting = bool(settings.backup_folder)
     if not address:
         address = str(settings.data_folder / "blobs")
     scheme, separator, rest = address.partition("://")
     if not separator or scheme == "file":
         from xinglin.kernel.blobs.folder import FolderBlobs
 
-        return FolderBlobs(rest if separator else address)
+        return FolderBlobs(rest if separator else address, noting=noting)
     if scheme == "s3":
         from xinglin.kernel.blobs.s3 import S3Blobs
 
         bucket, _, prefix = rest.partition("/")
         if not bucket:
             raise BadBlobAddress("kernel.blobs-address", address=f"{scheme}://")
-        return S3Blobs(bucket, prefix, endpoint=settings.blobs_endpoint)
+        return S3Blobs(bucket, prefix, endpoint=settings.blobs_endpoint, noting=noting)
     raise BadBlobAddress("kernel.blobs-address", address=f"{scheme}://…")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from xinglin.kernel.blobs.errors import BadBlobPath
 
@@ -14,6 +15,28 @@ _PATH = re.compile(r"[1-9][0-9]{0,9}(?:/[A-Za-z0-9][A-Za-z0-9._=\-]{0,127})+")
 _PREFIX = re.compile(
     r"[1-9][0-9]{0,9}/(?:[A-Za-z0-9][A-Za-z0-9._=\-]{0,127}/)*(?:[A-Za-z0-9][A-Za-z0-9._=\-]{0,127})?"
 )
+PASSING: Final = frozenset({"exports", "imports"})
+"""What lies below these (``1/exports/…``) is swept away some hours after it was made: no backup takes it, nothing notes it."""
+NOTES: Final = ".notes"
+
+
+class Entry(NamedTuple):
+    """A blob as a listing shows it."""
+
+    path: str
+    bytes: int
+    sign: str
+    """Another one after each `Blobs.put`: where it is the same, so is what lies there."""
+    at_us: int
+    """When it was put, by the store's clock."""
+
+
+class Note(NamedTuple):
+    """That something was put at or deleted from a path, for whoever keeps copies."""
+
+    name: str
+    path: str
+    at_us: int
 
 
 class Blobs(Protocol):
@@ -57,6 +80,50 @@ class Blobs(Protocol):
         """The paths that begin with ``prefix`` (``1/exports/``), in the order of their characters."""
         ...
 
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """As `list`, with what a listing tells of each; only those behind the path ``after``. Memory: one folder, or page."""
+        ...
+
+    def noted(self, most: int) -> Iterator[Note]:
+        """The first ``most`` of what was put and deleted, where the store was opened to note it, in the order of time.
+
+        What is `PASSING` is not noted. A note is on disk before its `put` or `delete` returns, and stays until `forget`.
+        """
+        ...
+
+    def forget(self, name: str) -> None:
+        """Take the note of that name away."""
+        ...
+
+
+def is_path(path: str) -> bool:
+    """Whether this can be the path of a blob; what else lies in a store is nobody's here."""
+    return len(path) <= LONGEST_PATH and _PATH.fullmatch(path) is not None
+
+
+def is_passing(path: str) -> bool:
+    """Whether what lies there expires by itself.
+
+    >>> is_passing("1/exports/a/Patient-1.ndjson"), is_passing("1/images/a")
+    (True, False)
+    """
+    return path.split("/", 2)[1] in PASSING
+
+
+def note_name(at_us: int) -> str:
+    """A name for a note, in the order of time.
+
+    >>> note_name(17)[:17]
+    '0000000000000017-'
+    """
+    return f"{at_us:016d}-{secrets.token_hex(6)}"
+
+
+def note_time(name: str) -> int | None:
+    """When the note was made (µs); None: it is no name of a note."""
+    at, dash, rest = name.partition("-")
+    return int(at) if dash and len(rest) == 12 and len(at) == 16 and at.isdigit() else None
+
 
 def checked(path: str) -> str:
     """``path`` where it is one of ours: a tenant, then names; nothing that leads elsewhere. Raises BadBlobPath.
@@ -64,7 +131,7 @@ def checked(path: str) -> str:
     >>> checked("1/exports/a1/Patient-1.ndjson")
     '1/exports/a1/Patient-1.ndjson'
     """
-    if len(path) > LONGEST_PATH or not _PATH.fullmatch(path):
+    if not is_path(path):
         raise BadBlobPath("kernel.blob-path")
     return path
 

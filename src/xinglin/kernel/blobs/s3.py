@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from xinglin.kernel.blobs.errors import (
@@ -18,7 +19,20 @@ from xinglin.kernel.blobs.errors import (
     BlobsUnavailable,
     NoSuchBlob,
 )
-from xinglin.kernel.blobs.port import CHUNK_BYTES, checked, checked_prefix, checked_range
+from xinglin.kernel.blobs.port import (
+    CHUNK_BYTES,
+    NOTES,
+    Entry,
+    Note,
+    checked,
+    checked_prefix,
+    checked_range,
+    is_passing,
+    is_path,
+    note_name,
+    note_time,
+)
+from xinglin.kernel.clock import now_us
 
 PART_BYTES: Final = 8 * 1024 * 1024
 """S3 takes 10,000 parts, each but the last of 5 MiB or more."""
@@ -41,10 +55,11 @@ _BUSY: Final = (
 class S3Blobs:
     """See `Blobs`. ``prefix``: what every key in the bucket begins with. ``endpoint``: of a service other than Amazon's."""
 
-    def __init__(self, bucket: str, prefix: str = "", *, endpoint: str = "") -> None:
+    def __init__(self, bucket: str, prefix: str = "", *, endpoint: str = "", noting: bool = False) -> None:
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._endpoint = endpoint or None
+        self._noting = noting
         self._made: Any = None
         self._lock = threading.Lock()
 
@@ -55,6 +70,11 @@ class S3Blobs:
 
     def put(self, path: str, chunks: Iterable[bytes]) -> int:
         """See `Blobs.put`."""
+        size = self._put(path, chunks)
+        self._note(path)
+        return size
+
+    def _put(self, path: str, chunks: Iterable[bytes]) -> int:
         key = self._key(path)
         parts = _parts(chunks)
         first = next(parts, b"")
@@ -114,16 +134,56 @@ class S3Blobs:
             return False
         with self._ours(path):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(path))
+        self._note(path)
         return True
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Blobs.list`."""
-        asked = {"Bucket": self._bucket, "Prefix": self._prefix + checked_prefix(prefix)}
+        for entry in self.entries(prefix):
+            yield entry.path
+
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """See `Blobs.entries`."""
+        for each in self._listed(checked_prefix(prefix), after):
+            path = each["Key"].removeprefix(self._prefix)
+            if is_path(path):
+                at_us = int(each["LastModified"].timestamp() * 1_000_000)
+                yield Entry(path, int(each["Size"]), f"{each['ETag']}-{at_us}", at_us)
+
+    def noted(self, most: int) -> Iterator[Note]:
+        """See `Blobs.noted`."""
+        for each in islice(self._listed(f"{NOTES}/"), most):
+            name = each["Key"].rpartition("/")[2]
+            at_us = note_time(name)
+            if at_us is None:
+                continue
+            try:
+                with self._ours(name):
+                    body = self._client.get_object(Bucket=self._bucket, Key=each["Key"])["Body"]
+                path = b"".join(self._chunks(body, name)).decode()
+            except NoSuchBlob:  # forgotten meanwhile
+                continue
+            yield Note(name, path, at_us)
+
+    def forget(self, name: str) -> None:
+        """See `Blobs.forget`."""
+        with self._ours():
+            self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{NOTES}/{name}")
+
+    def _note(self, path: str) -> None:
+        if self._noting and not is_passing(path):
+            key = f"{self._prefix}{NOTES}/{note_name(now_us())}"
+            with self._ours():
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=path.encode())
+
+    def _listed(self, prefix: str, after: str = "") -> Iterator[dict[str, Any]]:
+        asked = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        if after:
+            asked["StartAfter"] = self._prefix + after
         while True:
             with self._ours():
                 answer = self._client.list_objects_v2(**asked)
-            for each in answer.get("Contents", ()):
-                yield each["Key"].removeprefix(self._prefix)
+            yield from answer.get("Contents", ())
             if not answer.get("IsTruncated"):
                 return
             asked["ContinuationToken"] = answer["NextContinuationToken"]
