@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
+from asking import Ask, asking
 from xinglin.jobs import Worker
-from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
 from xinglin.records.jobs import kinds
-from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.service import open_records
 from xinglin.records.site import Site
-from xinglin.trust import local_system
 
-Ask = Callable[..., tuple[int, Any]]
+JSON = "application/fhir+json"
 SPEAKS = {
     "resourceType": "SearchParameter", "id": "speaks", "url": "http://example.org/speaks", "name": "speaks",
     "status": "active", "description": "Language", "code": "speaks", "base": ["Patient"], "type": "token",
@@ -34,31 +30,6 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     opened.close()
 
 
-def asking(site: Site, tenant: int) -> Ask:
-    api = Api(site)
-
-    def ask(method: str, url: str, body: Any = None) -> tuple[int, Any]:
-        path, _, query = url.partition("?")
-        request = Request(
-            method=method,
-            path=tuple(path.split("/")),
-            actor=local_system(tenant),
-            base="http://localhost/fhir",
-            pairs=tuple((n, v) for n, _, v in (p.partition("=") for p in query.split("&") if p)),
-            headers={"content-type": "application/fhir+json"},
-            body=json.dumps(body).encode() if body is not None else b"",
-        )
-        try:
-            answer: Answer | Pending = api.answer(request)
-            if isinstance(answer, Pending):
-                answer = answer.wait()
-        except XinglinError as error:
-            answer = api.refuse(error, "en")
-        return answer.status, json.loads(answer.body) if answer.body else None
-
-    return ask
-
-
 def listed(ask: Ask) -> set[str]:
     _, statement = ask("GET", "metadata")
     (patient,) = (one for one in statement["rest"][0]["resource"] if one["type"] == "Patient")
@@ -66,7 +37,7 @@ def listed(ask: Ask) -> set[str]:
 
 
 def test_a_parameter_from_its_definition_to_its_searches(site: Site) -> None:
-    ask, other = asking(site, 1), asking(site, 2)
+    ask, other = asking(Api(site), content_type=JSON), asking(Api(site), 2, content_type=JSON)
     for number in range(5):
         assert (
             ask(
@@ -104,7 +75,7 @@ def test_a_parameter_from_its_definition_to_its_searches(site: Site) -> None:
 
 
 def test_what_is_wrong_is_an_outcome_with_its_place(site: Site) -> None:
-    ask = asking(site, 1)
+    ask = asking(Api(site), content_type=JSON)
     status, outcome = ask("PUT", "SearchParameter/speaks", {**SPEAKS, "expression": "Patient.tongue"})
     assert (status, outcome["issue"][0]["expression"]) == (422, ["SearchParameter.expression"])
     assert ask("GET", "SearchParameter/speaks")[0] == 404

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from asking import Said, said
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
 from xinglin.records.past.instants import instant_text
@@ -19,15 +19,12 @@ from xinglin.records.past.marks import SYSTEM, is_marked, marked
 from xinglin.records.past.service import Range
 from xinglin.records.past.validity import CLINICAL, validity
 from xinglin.records.reindexing import Pace, Reindex
-from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.service import Records, open_records
 from xinglin.records.site import Site
 from xinglin.standards.fhir.r4.compartments import PATIENT_COMPARTMENT
 from xinglin.standards.fhir.r4.parameters import PARAMETERS
 from xinglin.standards.fhir.search.names import RESOURCE_TYPES
-from xinglin.trust import local_system
 
-BASE = "http://localhost/fhir"
 Ask = Callable[..., tuple[int, Any, dict[str, str]]]
 
 
@@ -42,24 +39,8 @@ def records(database_url: str) -> Iterator[Records]:
 def ask(records: Records) -> Ask:
     api = Api(Site(records, Settings()))
 
-    def asking(method: str, url: str, body: Any = None, tenant: int = 1) -> tuple[int, Any, dict[str, str]]:
-        path, _, query = url.removeprefix(BASE).partition("?")
-        request = Request(
-            method=method,
-            path=tuple(part for part in path.split("/") if part),
-            actor=local_system(tenant),
-            base=BASE,
-            pairs=tuple(parse_qsl(query, keep_blank_values=True)),
-            body=json.dumps(body).encode() if body is not None else b"",
-        )
-        try:
-            answer: Answer | Pending = api.answer(request)
-            if isinstance(answer, Pending):
-                answer = answer.wait()
-        except XinglinError as error:
-            answer = api.refuse(error, "en")
-        headers = {name.decode(): value.decode() for name, value in answer.headers}
-        return answer.status, json.loads(answer.body) if answer.body else None, headers
+    def asking(*asked: Any, **options: Any) -> Said:
+        return said(api, *asked, **options)
 
     return asking
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from xinglin.kernel.errors import XinglinError
+from asking import BASE, Ask, asking
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
-from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.service import Records, open_records
 from xinglin.records.site import Site
-from xinglin.trust import local_system
-
-BASE = "http://localhost/fhir"
-Ask = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
@@ -33,30 +27,7 @@ def records(database_url: str) -> Iterator[Records]:
 def asks(records: Records) -> tuple[Ask, Ask]:
     """A way to ask as each of the two tenants: (method, path with query, body, headers) → (status, body)."""
     api = Api(Site(records, Settings()))
-
-    def asking(tenant: int) -> Ask:
-        def ask(method: str, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-            path, _, query = url.partition("?")
-            request = Request(
-                method=method,
-                path=tuple(part for part in path.split("/") if part),
-                actor=local_system(tenant),
-                base=BASE,
-                pairs=tuple((n, v) for n, _, v in (p.partition("=") for p in query.split("&") if p)),
-                headers={name.replace("_", "-"): value for name, value in headers.items()},
-                body=json.dumps(body).encode() if body is not None else b"",
-            )
-            try:
-                answer: Answer | Pending = api.answer(request)
-                if isinstance(answer, Pending):
-                    answer = answer.wait()
-            except XinglinError as error:
-                answer = api.refuse(error, "en")
-            return answer.status, json.loads(answer.body) if answer.body else None
-
-        return ask
-
-    return asking(1), asking(2)
+    return asking(api), asking(api, 2)
 
 
 def patient(family: str, **more: Any) -> dict[str, Any]:

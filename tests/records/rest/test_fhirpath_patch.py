@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 
-from xinglin.kernel.errors import XinglinError
+from asking import Ask, asking
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
 from xinglin.records.rest.errors import Malformed, Unprocessable
-from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.rest.fhirpath_patch import apply, read_patch
 from xinglin.records.service import open_records
 from xinglin.records.site import Site
-from xinglin.trust import local_system
 
 JSON = "application/fhir+json"
 
@@ -230,30 +227,10 @@ def test_what_is_no_patch_is_refused_before_anything(body: bytes) -> None:
         read_patch(body)
 
 
-Ask = Callable[..., tuple[int, Any]]
-
-
 @pytest.fixture
 def ask(database_url: str) -> Iterator[Ask]:
     records = open_records(database_url)
-    api = Api(Site(records, Settings()))
-
-    def asking(method: str, url: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
-        path, _, query = url.partition("?")
-        parts = tuple(part for part in path.split("/") if part)
-        given = {"content-type": JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        request = Request(
-            method, parts, local_system(), "http://h/fhir", tuple(parse_qsl(query)), headers=given, body=body
-        )
-        try:
-            answer: Answer | Pending = api.answer(request)
-            if isinstance(answer, Pending):
-                answer = answer.wait()
-        except XinglinError as error:
-            answer = api.refuse(error, "en")
-        return answer.status, json.loads(answer.body) if answer.body else None
-
-    yield asking
+    yield asking(Api(Site(records, Settings())), content_type=JSON)
     records.close()
 
 

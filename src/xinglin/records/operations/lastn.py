@@ -15,7 +15,6 @@ from msgspec import structs
 
 from xinglin.kernel.clock import now
 from xinglin.records.operations.labels import only_a_machine
-from xinglin.records.operations.parameters import as_pairs, sent
 from xinglin.records.past import past_of
 from xinglin.records.past.questions import patient_of
 from xinglin.records.rest import past
@@ -25,10 +24,11 @@ from xinglin.records.rest.edge import PRIVATE, Edge, json_answer
 from xinglin.records.rest.errors import BadValue
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.links import link
+from xinglin.records.rest.parameters import asked as parameters
 from xinglin.records.stored import Stored
 
 MOST = 1000
-_OWN = ("max", "_count", "_cursor", "_sort", "_total", "_summary", "_include", "_revinclude")
+_OWN = ("max", "_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_include", "_revinclude")
 
 
 class _Coding(msgspec.Struct):
@@ -56,7 +56,7 @@ _decode = msgspec.json.Decoder(_Observation).decode
 
 def lastn(edge: Edge, request: Request, type_: str | None, id_: str | None) -> Answer:
     """``max`` (1) of each code; all else is a search of Observation that names one patient, ``_known`` and ``_valid`` too."""
-    pairs = as_pairs(sent(request))
+    pairs = parameters(request)
     at, rest = past.asked(edge, request, pairs)
     most = _most(rest)
     kept = tuple(pair for pair in rest if pair[0] != "max")

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from xinglin.records.operations.parameters import answer, sent
 from xinglin.records.operations.repository import used_terms
 from xinglin.records.past.marks import SYSTEM as PAST
 from xinglin.records.rest.conditional import version_number, version_of
@@ -20,6 +19,7 @@ from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, only_known, ve
 from xinglin.records.rest.errors import BadValue, Malformed
 from xinglin.records.rest.exchange import Answer, Pending, Request
 from xinglin.records.rest.lexemes import dumps, loads
+from xinglin.records.rest.parameters import answer, sent
 from xinglin.records.search.budget import bounded
 from xinglin.records.stored import Stored
 from xinglin.trust import scope

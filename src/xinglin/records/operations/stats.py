@@ -20,15 +20,18 @@ from msgspec import structs
 from xinglin.kernel.clock import now
 from xinglin.kernel.language import say
 from xinglin.records.operations.labels import only_a_machine
-from xinglin.records.operations.parameters import Sent, answer, sent
 from xinglin.records.operations.statistics import COUNTS, STATISTICS, WITHOUT_UNIT, statistic
 from xinglin.records.rest.conditional import instant_text
-from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, only_known
+from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, only_known, resource_types
 from xinglin.records.rest.errors import BadValue, NotUnderstood, Unprocessable
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.lexemes import Lexeme, dumps
+from xinglin.records.rest.negotiate import flag
+from xinglin.records.rest.parameters import Sent, answer, plain, sent
 from xinglin.records.stored import Stored
 from xinglin.standards.fhir.search.text import escaped
+from xinglin.standards.fhir.temporal import read as read_date
+from xinglin.standards.fhir.temporal import site_zone
 
 UCUM = "http://unitsofmeasure.org"
 CODES = "http://terminology.hl7.org/CodeSystem/observation-statistics"
@@ -55,7 +58,7 @@ class _Value(NamedTuple):
 
 def stats(edge: Edge, request: Request, type_: str | None, id_: str | None) -> Answer:
     """A Parameters resource with one Observation of statistics for each code, and its sources where ``include`` asks."""
-    asked = _asked(request)
+    asked = _asked(request, edge.records.zone(request.actor.tenant))
     parts: list[tuple[str, str, bytes]] = []
     sources: dict[tuple[str, str], Stored] = {}
     for system, code in asked.codings:
@@ -64,13 +67,15 @@ def stats(edge: Edge, request: Request, type_: str | None, id_: str | None) -> A
         values = [value for stored in found for value in _values(stored, system, code)]
         parts.append(("statistics", "resource", dumps(_answered(request, asked, (system, code), values))))
         sources |= {(value.source.type, value.source.id): value.source for value in values}
+    if not sources:
+        _there(edge, request, asked.subject)
     if asked.include:
         newest = list(sources.values())[: asked.limit or len(sources)]
         parts += [("source", "resource", stored.body) for stored in newest]
     return json_answer(request, answer(parts), headers=[PRIVATE])
 
 
-def _asked(request: Request) -> _Asked:
+def _asked(request: Request, zone: str) -> _Asked:
     given = sent(request)
     only_known(tuple((name, "") for name, _ in given), _KNOWN, strict=True)
     one: dict[str, Any] = {}
@@ -80,12 +85,15 @@ def _asked(request: Request) -> _Asked:
             raise BadValue("records.rest-repeated", expression=f"http.{name}", name=name)
         one[name] = found[0] if found else None
     subject = one["subject"]
-    if not isinstance(subject, str) or not subject.rpartition("/")[2]:
+    subject = "" if subject is None else plain("subject", subject)
+    if not subject.rpartition("/")[2]:
         raise BadValue("records.operation-stats-needs", expression="http.subject", name="subject")
+    if "," in subject:  # a search would take both, and mix what was measured in two persons
+        raise BadValue("records.operation-stats-one", expression="http.subject")
     codings = list(dict.fromkeys(_codings(given, one["system"])))
     if not codings:
         raise BadValue("records.operation-stats-needs", expression="http.code", name="code")
-    wanted = [part for key, value in given if key == "statistic" for part in str(value).split(",")]
+    wanted = [part for key, value in given if key == "statistic" for part in str(value).split(",") if part]
     if not wanted:
         raise BadValue("records.operation-stats-needs", expression="http.statistic", name="statistic")
     unknown = next((code for code in wanted if code not in STATISTICS), None)
@@ -96,25 +104,29 @@ def _asked(request: Request) -> _Asked:
             code=unknown[:40],
             known=", ".join(STATISTICS),
         )
-    include = one["include"] in (True, "true")
+    include = flag("include", plain("include", one["include"] if one["include"] is not None else False))
     limit = str(one["limit"] or "0")
     if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
         raise BadValue("records.operation-stats-number", expression="http.limit", name="limit")
-    return _Asked(subject, codings, _dates(one), list(dict.fromkeys(wanted)), include, int(limit))
+    return _Asked(subject, codings, _dates(one, zone), list(dict.fromkeys(wanted)), include, int(limit))
 
 
 def _codings(given: Sent, system: Any) -> Iterator[tuple[str, str]]:
     for name, value in given:
-        if name == "coding" and isinstance(value, dict):
-            yield str(value.get("system", "")), str(value.get("code", ""))
-        elif name == "coding" or (name == "code" and "|" in str(value)):
-            first, _, code = str(value).partition("|")
+        if name not in ("code", "coding"):
+            continue
+        text = plain(name, value)
+        # As in a search, several may stand behind one another with commas.
+        for part in [text] if isinstance(value, dict) else text.split(","):
+            first, bar, code = part.partition("|")
+            if not bar:
+                first, code = ("" if system is None else plain("system", system)), part
+            if not code or (name == "coding" and not bar):
+                raise BadValue("records.operation-stats-coding", expression=f"http.{name}", name=name)
             yield first, code
-        elif name == "code":
-            yield str(system or ""), str(value)
 
 
-def _dates(one: dict[str, Any]) -> list[tuple[str, str]]:
+def _dates(one: dict[str, Any], zone: str) -> list[tuple[str, str]]:
     """``duration`` (hours back from now) or ``period`` as criteria on the date."""
     duration, period = one["duration"], one["period"]
     if duration is not None and period is not None:
@@ -135,13 +147,32 @@ def _dates(one: dict[str, Any]) -> list[tuple[str, str]]:
     if period is None:
         return []
     if not isinstance(period, dict):
-        first, _, last = str(period).partition("/")  # an address has no Period: start/end
-        period = {name: text for name, text in (("start", first), ("end", last)) if text}
-    return [
-        ("date", prefix + str(period[name]))
-        for name, prefix in (("start", "ge"), ("end", "le"))
-        if name in period
-    ]
+        first, slash, last = str(period).partition("/")  # an address has no Period: start/end
+        period = {name: text for name, text in (("start", first), ("end", last)) if slash and text}
+    return _between(period, zone)
+
+
+def _between(period: dict[str, Any], zone: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    spans = {}
+    try:
+        for name, prefix in (("start", "ge"), ("end", "le")):
+            if name in period:
+                spans[name] = read_date(plain("period", period[name]).replace(" ", "+"), site_zone(zone))
+                found.append(("date", prefix + str(period[name])))
+        if not found or ("start" in spans and "end" in spans and spans["start"][0] >= spans["end"][1]):
+            raise ValueError
+    except ValueError as error:
+        raise BadValue("records.operation-stats-period", expression="http.period") from error
+    return found
+
+
+def _there(edge: Edge, request: Request, subject: str) -> None:
+    """Raises NotFound or Gone where a subject of this record is not there: nothing measured is not the same as nobody."""
+    own = f"Patient/{subject}" if "/" not in subject else subject.removeprefix(request.base + "/")
+    kind, _, id_ = own.partition("/")
+    if kind in resource_types() and "/" not in id_:
+        edge.records.read(request.actor, kind, id_)
 
 
 def _observations(edge: Edge, request: Request, asked: _Asked, system: str, code: str) -> Iterator[Stored]:

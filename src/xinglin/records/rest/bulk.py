@@ -5,19 +5,16 @@ Source: HL7 FHIR Bulk Data Access 2.0, "Bulk Data Kick-off Request".
 
 from __future__ import annotations
 
-import msgspec
-
 from xinglin.kernel.language import say
 from xinglin.records.bulk.errors import NoSuchGroup, NotAsync
 from xinglin.records.bulk.job import asker, begin
 from xinglin.records.bulk.request import Level, read_export
 from xinglin.records.errors import Gone, NotFound
 from xinglin.records.rest.edge import Edge, json_answer
-from xinglin.records.rest.errors import Malformed
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.links import link
-from xinglin.records.rest.negotiate import check_sent
 from xinglin.records.rest.outcome import Issue, outcome
+from xinglin.records.rest.parameters import asked as parameters
 
 
 def export(edge: Edge, request: Request, type_: str | None, id_: str | None) -> Answer:
@@ -30,14 +27,14 @@ def export(edge: Edge, request: Request, type_: str | None, id_: str | None) -> 
             edge.records.read(request.actor, "Group", id_)
         except (NotFound, Gone) as error:
             raise NoSuchGroup("records.bulk-no-group", id=id_) from error
-    sent = parameters(request)
+    pairs = parameters(request)
     ask = asker(edge.site, request.actor, request.base)
 
     def check(kind: str, pairs: list[tuple[str, str]]) -> None:
         ask(kind, pairs)
 
     asked, left = read_export(
-        (*request.pairs, *sent),
+        pairs,
         level,
         id_,
         zone=edge.records.zone(request.actor.tenant),
@@ -66,40 +63,3 @@ def accepted(request: Request, what: str, id_: str) -> Answer:
         status=202,
         headers=[(b"content-location", place.encode("ascii", "replace"))],
     )
-
-
-class _Parameter(msgspec.Struct):
-    name: str = ""
-    valueString: str | None = None  # noqa: N815
-    valueCode: str | None = None  # noqa: N815
-    valueInstant: str | None = None  # noqa: N815
-    valueDateTime: str | None = None  # noqa: N815
-    valueUri: str | None = None  # noqa: N815
-    valueUrl: str | None = None  # noqa: N815
-
-    @property
-    def value(self) -> str:
-        """Whatever it holds, as text."""
-        found = (
-            self.valueString, self.valueCode, self.valueInstant, self.valueDateTime, self.valueUri, self.valueUrl,
-        )  # fmt: skip
-        return next((value for value in found if value is not None), "")
-
-
-class _Parameters(msgspec.Struct):
-    resourceType: str  # noqa: N815
-    parameter: list[_Parameter] = []
-
-
-def parameters(request: Request) -> list[tuple[str, str]]:
-    """The parameters that a POST carries in its body. Raises Malformed, UnsupportedMedia."""
-    if request.method != "POST" or not request.body.strip():
-        return []
-    check_sent(request.headers.get("content-type"))
-    try:
-        sent = msgspec.json.decode(request.body, type=_Parameters)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed("records.rest-parameters") from error
-    if sent.resourceType != "Parameters":
-        raise Malformed("records.rest-parameters")
-    return [(one.name, one.value) for one in sent.parameter]

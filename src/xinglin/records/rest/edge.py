@@ -142,7 +142,7 @@ def only_known(pairs: tuple[tuple[str, str], ...], known: tuple[str, ...], *, st
     unknown = [name for name, _ in pairs if name not in known]
     if unknown and strict:
         raise BadValue(
-            "records.rest-parameter",
+            "records.rest-parameter" if known else "records.rest-no-parameter",
             expression=f"http.{unknown[0][:64]}",
             name=unknown[0][:64],
             known=", ".join(known),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import structs
 
 from xinglin.kernel.clock import now
@@ -22,10 +21,10 @@ from xinglin.records.rest import past
 from xinglin.records.rest.bundles import bundle_bytes
 from xinglin.records.rest.conditional import instant_text
 from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, one_value, only_known, resource_types
-from xinglin.records.rest.errors import BadValue, Malformed
+from xinglin.records.rest.errors import BadValue
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.links import link
-from xinglin.records.rest.negotiate import check_sent
+from xinglin.records.rest.parameters import asked as parameters
 from xinglin.records.stored import Stored
 from xinglin.standards.fhir.search import results
 from xinglin.standards.fhir.search.query import Compartment
@@ -59,7 +58,7 @@ def everything(edge: Edge, request: Request, type_: str | None, id_: str | None)
     ``_type``, ``_since``, ``_count``; of one patient also ``start`` and ``end`` (what was going on between these dates,
     both included; what has no date belongs to it) and ``_known`` and ``_valid`` (the record as it was).
     """
-    pairs = request.pairs + _sent(request)
+    pairs = _asked(request)
     only_known(pairs, _KNOWN, strict=True)
     types = _types(pairs)
     zone = edge.records.zone(request.actor.tenant)
@@ -193,37 +192,12 @@ def _bundle(
     )
 
 
-class _Parameter(msgspec.Struct):
-    name: str = ""
-    valueString: str | None = None  # noqa: N815
-    valueCode: str | None = None  # noqa: N815
-    valueInstant: str | None = None  # noqa: N815
-    valueDate: str | None = None  # noqa: N815
-    valueInteger: int | None = None  # noqa: N815
-
-
-class _Parameters(msgspec.Struct):
-    resourceType: str  # noqa: N815
-    parameter: list[_Parameter] = []
-
-
-def _sent(request: Request) -> tuple[tuple[str, str], ...]:
-    """The parameters that a POST carries in its body; several ``_type`` become one."""
-    if request.method != "POST" or not request.body:
-        return ()
-    check_sent(request.headers.get("content-type"))
-    try:
-        sent = msgspec.json.decode(request.body, type=_Parameters)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed("records.rest-parameters") from error
-    if sent.resourceType != "Parameters":
-        raise Malformed("records.rest-parameters")
-    found: dict[str, str] = {}
-    for one in sent.parameter:
-        value = one.valueString or one.valueCode or one.valueInstant or one.valueDate or one.valueInteger
-        text = "" if value is None else str(value)
-        found[one.name] = f"{found[one.name]},{text}" if one.name == "_type" and one.name in found else text
-    return tuple(found.items())
+def _asked(request: Request) -> Pairs:
+    """The parameters of address and body; several ``_type`` become one."""
+    given = parameters(request)
+    types = ",".join(value for name, value in given if name == "_type")
+    rest = tuple(pair for pair in given if pair[0] != "_type")
+    return (*rest, ("_type", types)) if len(rest) < len(given) else rest
 
 
 def _person(edge: Edge, request: Request, outer: str) -> tuple[str, str | None]:

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from xinglin.records.custom.job import asked, status, submit
-from xinglin.records.rest.bulk import parameters
 from xinglin.records.rest.edge import Edge, json_answer, known_type, only_known
 from xinglin.records.rest.errors import NoSuchResource
 from xinglin.records.rest.exchange import Answer, Request
+from xinglin.records.rest.parameters import asked as parameters
 
 _KNOWN = ("type", "parameter", "verify", "all")
 
@@ -24,7 +24,7 @@ def reindex(edge: Edge, request: Request, type_: str | None, id_: str | None) ->
     Parameters ``type`` (repeats; at system level), ``parameter`` (a code), ``verify=true`` (compare only), ``all=true``
     (index everything anew). Raises BadValue, NoSuchPlace, NoSuchParameter.
     """
-    pairs = (*request.pairs, *parameters(request))
+    pairs = parameters(request)
     only_known(pairs, _KNOWN, strict=True)
     types = tuple(known_type(value) for name, value in pairs if name == "type")
     named = [value for name, value in pairs if name == "parameter"]
