@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection
 from xinglin.kernel.errors import XinglinError
-from xinglin.kernel.log import logger
 from xinglin.records.feed import repository
 from xinglin.records.feed.consumer import Consumer, Lag
 from xinglin.records.feed.errors import NoSuchConsumer
 from xinglin.records.feed.follow import Feed
 from xinglin.records.feed.leader import Leader
+from xinglin.records.feed.outage import Outage
 from xinglin.records.feed.repository import Lane
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Consumers:
                 if self._keeper is None:
                     state = self._take(consumer)
                 if state is not None:
-                    Leader(self.feed, consumer, state).catch_up(until)
+                    Leader(self.feed, consumer, state, self._lease_us).catch_up(until)
                 elif time.monotonic() > deadline:
                     raise TimeoutError(f"{consumer.name} is behind")
                 else:
@@ -158,6 +158,7 @@ class Consumers:
 
     def _keep(self) -> None:
         renew_at = 0.0
+        outage = Outage("feed")
         while not self._stop.is_set():
             try:
                 self._register()
@@ -165,14 +166,15 @@ class Consumers:
                     if not thread.is_alive():
                         del self._leading[name]
                 if self._leading and time.monotonic() >= renew_at:
-                    self._database.write(lambda c: repository.renew(c, self._owner, self._lease_us))
+                    self._renew()
                     renew_at = time.monotonic() + self._lease_us / 3e6
                 if self._lead_free():
                     renew_at = min(renew_at, time.monotonic() + self._lease_us / 3e6)
-            except XinglinError as error:
-                logger("feed").warning("waiting", kind=type(error).__name__)
+                for leader, _ in self._leading.values():
+                    leader.look()
+                outage.end()
             except Exception as error:  # whatever it is: who leads goes on to be kept
-                logger("feed").error("unexpected", kind=type(error).__name__)
+                outage.begin(error)
             self._stop.wait(self._try_s)
         for leader, _ in self._leading.values():
             leader.stop.set()
@@ -182,6 +184,14 @@ class Consumers:
             thread.join(CLOSE_S)
         self._leading.clear()
 
+    def _renew(self) -> None:
+        """Keep what is led here; who has lost the lead meanwhile ends."""
+        at_s = time.monotonic()
+        kept = self._database.write(lambda c: repository.renew(c, self._owner, self._lease_us))
+        for name, (leader, _) in self._leading.items():
+            if kept.get(name) == leader.fence:
+                leader.renewed(at_s)
+
     def _lead_free(self) -> bool:
         """Take the lead of what nobody leads."""
         with self._database.read() as connection:
@@ -190,11 +200,11 @@ class Consumers:
         taken = False
         for consumer in self._consumers.values():
             state = there[consumer.key]
-            if consumer.name in self._leading or (state.owner and state.until_us >= now):
+            if consumer.name in self._leading or not repository.free(state, now):
                 continue
             got = self._take(consumer)
             if got is not None:
-                leader = Leader(self.feed, consumer, got)
+                leader = Leader(self.feed, consumer, got, self._lease_us)
                 thread = threading.Thread(target=leader.run, name=f"feed {consumer.name}", daemon=True)
                 self._leading[consumer.name] = (leader, thread)
                 thread.start()

@@ -146,7 +146,7 @@ class Feed:
                     commits,
                     max(0.0, (now - first_us) / 1e6) if first_us else 0.0,
                     parked.get(state.name, 0),
-                    bool(state.owner) and state.until_us >= now,
+                    not repository.free(state, now),
                     reason_of(state.reason),
                 )
         return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -25,6 +25,8 @@ from xinglin.records.feed import repository
 from xinglin.records.feed.consumer import Consumer, lane_of
 from xinglin.records.feed.errors import Fenced
 from xinglin.records.feed.follow import LOOK_S, Feed
+from xinglin.records.feed.lanes import Lanes
+from xinglin.records.feed.outage import Outage
 from xinglin.records.feed.repository import Lane, State
 from xinglin.records.stored import Change
 
@@ -32,6 +34,8 @@ SAVE_S: Final = 0.5
 REST_MOST_S: Final = 0.5
 AGAIN_MOST_S: Final = 60.0
 WAIT_MOST_S: Final = 15.0
+LONG_S: Final = 30.0
+"""A call of the handler that takes longer is shown as the reason why the consumer stands still."""
 HELD_MOST: Final = 1000
 """With so many lanes held the fault is the consumer's own: it stands still rather than hold every patient."""
 
@@ -52,6 +56,7 @@ class _Step:
     lanes: dict[Name, Lane] = field(default_factory=dict)  # as they are now
     done: dict[Name, list[Change]] = field(default_factory=dict)  # held before, handled now
     freed: set[Name] = field(default_factory=set)
+    kept: dict[Name, int] = field(default_factory=dict)  # how many of ``new`` are in the database already
 
     def durable(self) -> bool:
         return bool(self.new or self.lanes or self.done or self.freed)
@@ -60,7 +65,7 @@ class _Step:
 class Leader:
     """Leads ``consumer`` from ``state`` on: `run` in a thread until `stop`, or `catch_up` in this one."""
 
-    def __init__(self, feed: Feed, consumer: Consumer, state: State) -> None:
+    def __init__(self, feed: Feed, consumer: Consumer, state: State, lease_us: int) -> None:
         self._feed = feed
         self._database: Database = feed.records.database
         self.consumer = consumer
@@ -72,10 +77,15 @@ class Leader:
         self._looked_s = 0.0
         self.stop = threading.Event()
         self._held: dict[Name, Lane] = {}
-        self._pool = (
-            ThreadPoolExecutor(consumer.lanes, f"feed {consumer.name}") if consumer.lanes > 1 else None
-        )
+        self._lanes = Lanes(consumer.lanes, f"feed {consumer.name}")
         self._pulse = self._database.pulse()
+        self._outage = Outage("feed", consumer=consumer.name)
+        self._lease_us = lease_us
+        self._good_until_s = 0.0
+        self._confirming = threading.Lock()
+        self._standing = threading.Lock()
+        self._calls: dict[int, float] = {}  # thread, and since when (monotonic) it is in the handler
+        self.renewed(time.monotonic())
 
     def run(self) -> None:
         """Follow until stopped, or until another process has taken over."""
@@ -130,8 +140,7 @@ class Leader:
 
     def close(self) -> None:
         """Let the threads go, and another process lead at once."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._lanes.close()
         with suppress(XinglinError):  # away or closing: the lease runs out by itself
             self._database.write(lambda c: repository.release(c, self.consumer.key, self.fence))
 
@@ -148,11 +157,17 @@ class Leader:
             return False
         if consumer.types:
             changes = [change for change in changes if change.type in consumer.types]
-        retries = [self._start(self._retry, step, lane) for lane in due]
-        for segment, single in _segments(changes):
-            self._segment(step, segment, single)
-        for retry in retries:
-            retry.result()
+        retries = [self._lanes.submit(self._retry, step, lane) for lane in due]
+        try:
+            for segment, single in _segments(changes):
+                if single:  # of several patients: nothing else is handled meanwhile
+                    _wait_for(retries)
+                self._segment(step, segment, single)
+        finally:
+            _wait_for(retries)
+        for name in step.freed & set(step.new):  # what waits there now has not failed yet
+            step.freed.discard(name)
+            step.lanes[name] = Lane(*name, False, 0, 0, self._held[name].since_us, "")
         before, self.position = self.position, reached
         try:
             self._save(step)
@@ -173,19 +188,7 @@ class Leader:
                 step.new.setdefault(name, []).append(change)  # behind what waits there already
             else:
                 groups.setdefault(crc32(name[1].encode()) % lanes, []).append(change)
-        for group in [self._start(self._group, step, group) for group in groups.values()]:
-            group.result()
-
-    def _start(self, work: Callable[..., None], *given: object) -> Future[None]:
-        if self._pool is not None:
-            return self._pool.submit(work, *given)
-        future: Future[None] = Future()
-        try:
-            work(*given)
-            future.set_result(None)
-        except BaseException as error:
-            future.set_exception(error)
-        return future
+        _wait_for([self._lanes.submit(self._group, step, group) for group in groups.values()])
 
     def _group(self, step: _Step, changes: list[Change]) -> None:
         for start in range(0, len(changes), self.consumer.batch):
@@ -193,7 +196,7 @@ class Leader:
 
     def _chunk(self, step: _Step, changes: list[Change]) -> None:
         """Give ``changes`` together; where that fails, each lane by itself, change by change."""
-        if not any((change.tenant, lane_of(change)) in step.lanes for change in changes):
+        if not any(self._is_held(step, (change.tenant, lane_of(change))) for change in changes):
             try:
                 self._handle(changes)
                 return
@@ -209,7 +212,7 @@ class Leader:
 
     def _one_by_one(self, step: _Step, name: Name, changes: Sequence[Change]) -> None:
         for place, change in enumerate(changes):
-            if name in step.lanes:  # an earlier part of this round has failed
+            if self._is_held(step, name):  # an earlier part of this round has failed
                 step.new.setdefault(name, []).extend(changes[place:])
                 return
             try:
@@ -217,8 +220,8 @@ class Leader:
             except (_Stopped, Fenced):
                 raise
             except Exception as error:
-                while len(self._held) + len(step.lanes) >= HELD_MOST:
-                    error_again = self._stand_still(change, error)
+                while self._failing(step) >= HELD_MOST:
+                    error_again = self._stand_still(step, change, error)
                     if error_again is None:
                         break
                     error = error_again
@@ -227,10 +230,34 @@ class Leader:
                     step.new.setdefault(name, []).extend(changes[place:])
                     return
 
-    def _stand_still(self, change: Change, error: Exception) -> Exception | None:
-        """Too much is held already: wait, then try this change again; None once it was taken."""
+    def _is_held(self, step: _Step, name: Name) -> bool:
+        return name in step.lanes or name in self._held
+
+    def _failing(self, step: _Step) -> int:
+        """How many lanes are held that have failed since a person asked for them."""
+        names = {name for name, lane in self._held.items() if lane.parked or lane.attempts}
+        return len(names | set(step.lanes))
+
+    def _stand_still(self, step: _Step, change: Change, error: Exception) -> Exception | None:
+        """Too much is held already: wait, then try this change again; None once it was taken.
+
+        What this round has held so far is written first, so that a person sees it, can ask for it and give it up.
+        """
         self._note(error)
+        with self._standing:
+            lanes = {name: step.lanes.pop(name) for name in list(step.lanes)}
+            new = {name: step.new.pop(name) for name in list(step.new)}
+
+            def unit(connection: Connection) -> None:
+                repository.explain(connection, self.consumer.key, self.fence, self._reason)
+                self._write_held(connection, step, new, lanes)
+
+            self._write(unit)
+            for name, changes in new.items():
+                step.kept[name] = step.kept.get(name, 0) + len(changes)
+            self._patiently(self._load)
         self._pause(WAIT_MOST_S)
+        self._patiently(self._load)
         try:
             self._handle([change])
         except (_Stopped, Fenced):
@@ -270,6 +297,8 @@ class Leader:
         """Give changes to the consumer; what passes by itself is waited out."""
         wait = self.consumer.backoff_s
         while True:
+            self._confirm()
+            self._calls[threading.get_ident()] = time.monotonic()
             try:
                 self.consumer.handle(changes)
             except (Unavailable, Full) as error:
@@ -278,6 +307,33 @@ class Leader:
                 wait = min(2 * wait, WAIT_MOST_S)
             else:
                 return
+            finally:
+                self._calls.pop(threading.get_ident(), None)
+
+    # The lease
+
+    def renewed(self, at_s: float) -> None:
+        """The lease was renewed; the database was asked at ``at_s`` (monotonic)."""
+        self._good_until_s = at_s + self._lease_us / 1e6
+
+    def _confirm(self) -> None:
+        """Give out nothing more under a lease that has nearly run out: another process may have begun. Raises Fenced."""
+        if time.monotonic() < self._good_until_s - self._lease_us / 3e6:
+            return
+        with self._confirming:
+            at_s = time.monotonic()
+            if at_s < self._good_until_s - self._lease_us / 3e6:
+                return
+            self._write(lambda c: repository.extend(c, self.consumer.key, self.fence, self._lease_us))
+            self.renewed(at_s)
+
+    def look(self) -> None:
+        """Show a handler that does not come back. For whoever keeps the lease, in another thread."""
+        thread, since_s = min(list(self._calls.items()), key=lambda call: call[1], default=(0, None))
+        if since_s is not None and time.monotonic() - since_s > LONG_S:
+            error = XinglinError("records.feed-long", seconds=int(LONG_S))
+            with suppress(Fenced):
+                self._note(error, lambda: self._calls.get(thread) == since_s)
 
     def _failed(self, lane: Lane, error: Exception) -> Lane:
         lane.attempts += 1
@@ -320,7 +376,8 @@ class Leader:
         if time.monotonic() - self._looked_s >= min(LOOK_S, self.consumer.backoff_s):
             self._patiently(self._load)
         now = now_us()
-        due = [lane for lane in self._held.values() if not lane.parked and lane.due_us <= now]
+        latest = now + 2 * int(AGAIN_MOST_S * 1e6)  # later than that: the clock has been set back since
+        due = [lane for lane in self._held.values() if not lane.parked and not now < lane.due_us <= latest]
         due.sort(key=lambda lane: lane.due_us)
         return due[: max(1, self.consumer.lanes // 2)]  # the others' changes are not to wait for all of them
 
@@ -340,10 +397,7 @@ class Leader:
             repository.move(connection, self.consumer.key, self.fence, position, "")
             for (_, lane_name), changes in step.done.items():
                 repository.let_go(connection, name, lane_name, changes)
-            for (_, lane_name), changes in step.new.items():
-                repository.hold(connection, name, lane_name, changes)
-            for lane in step.lanes.values():
-                repository.put_lane(connection, name, lane)
+            self._write_held(connection, step, step.new, step.lanes)
             for tenant, lane_name in step.freed:
                 repository.drop_lane(connection, name, tenant, lane_name)
 
@@ -352,26 +406,39 @@ class Leader:
         if step.durable():
             self._load()
 
-    def _note(self, error: Exception) -> None:
-        """Show why the consumer stands still."""
+    def _write_held(
+        self, connection: Connection, step: _Step, new: dict[Name, list[Change]], lanes: dict[Name, Lane]
+    ) -> None:
+        name = self.consumer.name
+        for key, changes in new.items():
+            repository.hold(connection, name, key[1], changes, step.kept.get(key, 0))
+        for lane in lanes.values():
+            repository.put_lane(connection, name, lane)
+
+    def _note(self, error: Exception, still: Callable[[], bool] = lambda: True) -> None:
+        """Show why the consumer stands still, if it does ``still`` when that is written."""
         reason = reason_text(error)
-        if reason != self._reason:
-            self._reason = reason
-            logger("feed").warning("waiting", consumer=self.consumer.name, kind=type(error).__name__)
-            position = self._saved
-            with suppress(DatabaseError):  # it may be the database itself that is away
-                self._database.write(
-                    lambda c: repository.move(c, self.consumer.key, self.fence, position, reason)
-                )
+        if reason == self._reason:
+            return
+        self._reason = reason
+        logger("feed").warning("waiting", consumer=self.consumer.name, kind=type(error).__name__)
+
+        def unit(connection: Connection) -> None:
+            if still():
+                repository.explain(connection, self.consumer.key, self.fence, reason)
+
+        with suppress(DatabaseError):  # it may be the database itself that is away
+            self._database.write(unit)
 
     def _write(self, unit: Callable[[Connection], None]) -> None:
         wait = 0.1
         while True:
             try:
                 self._database.write(unit)
+                self._outage.end()
                 return
             except (Unavailable, Full) as error:
-                logger("feed").warning("waiting", consumer=self.consumer.name, kind=type(error).__name__)
+                self._outage.begin(error)
                 self._pause(wait)
                 wait = min(2 * wait, WAIT_MOST_S)
 
@@ -380,8 +447,11 @@ class Leader:
         wait = 0.1
         while True:
             try:
-                return read()
-            except Unavailable:
+                found = read()
+                self._outage.end()
+                return found
+            except Unavailable as error:
+                self._outage.begin(error)
                 self._pause(wait)
                 wait = min(2 * wait, WAIT_MOST_S)
 
@@ -399,6 +469,13 @@ class Leader:
         self._pulse.wait(until, self.stop)
         if self._due_s and time.monotonic() >= self._due_s:
             self._save(_Step())
+
+
+def _wait_for(futures: Sequence[Future[None]]) -> None:
+    """Return once all are done. Raises what the first that failed did."""
+    for error in [future.exception() for future in futures]:
+        if error is not None:
+            raise error
 
 
 def _segments(changes: list[Change]) -> list[tuple[list[Change], bool]]:
