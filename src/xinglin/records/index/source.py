@@ -13,6 +13,7 @@ from typing import Final
 
 from xinglin.records.index.paths import NotAWalk, Only, Step, Walk, is_kind, walks
 from xinglin.records.index.rows import IDENTIFIER, OF_TYPE
+from xinglin.records.index.unions import is_union
 from xinglin.standards.fhir.r4.elements import ELEMENTS
 from xinglin.standards.fhir.r4.parameters import SearchParameter, parameters_of
 from xinglin.standards.fhir.search.implied import SPECIAL_VALUES
@@ -126,6 +127,8 @@ def write(type: str, owners: frozenset[str], own: Iterable[SearchParameter] | No
     parameters = parameters_of(type)
     for parameter in parameters.values() if own is None else own:
         if parameter.name in UNINDEXED or not parameter.expression or parameter.type == "special":
+            continue
+        if is_union(parameter):
             continue
         try:
             if parameter.type == "composite":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xinglin.records.index.rows import IDENTIFIER, OF_TYPE
+from xinglin.records.index.unions import row_numbers
 from xinglin.records.search.comparisons import Comparisons
 from xinglin.records.search.nodes import (
     Among,
@@ -135,7 +136,7 @@ class Lifter(Comparisons):
             wanted = expression(texts, narrative=narrative, postgres=postgres)
             return _NEVER if wanted is None else Words((self.slot(wanted),), narrative)
         parameters = (parameter, *criterion.also)
-        params = tuple(p.number for p in parameters)
+        params = tuple(number for p in parameters for number in row_numbers(p))
         typed = all(p.base not in _ANY_TYPE for p in parameters)
         table = TABLES[parameter.type]
         if criterion.modifier == "missing":
@@ -225,5 +226,6 @@ def sort_key(key: SortKey) -> Key:
     """The shape of one key of `_sort`."""
     parameter = key.parameter
     if parameter.name in ("_id", "_lastUpdated"):
-        return Key(parameter.name, 0, True, key.descending)
-    return Key(TABLES[parameter.type], parameter.number, single(parameter), key.descending)
+        return Key(parameter.name, (), True, key.descending)
+    params = row_numbers(parameter)
+    return Key(TABLES[parameter.type], params, len(params) == 1 and single(parameter), key.descending)

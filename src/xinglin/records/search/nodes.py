@@ -124,10 +124,10 @@ Node: TypeAlias = Match | Missing | Rids | NotRids | Updated | Words | Chained |
 
 
 class Key(Struct, frozen=True):
-    """One sort key: ``kind`` a table, ``_id`` or ``_lastUpdated``."""
+    """One sort key: ``kind`` a table, ``_id`` or ``_lastUpdated``, which have no ``params``."""
 
     kind: str
-    param: int
+    params: tuple[int, ...]
     single: bool
     descending: bool
 

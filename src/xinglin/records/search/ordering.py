@@ -72,7 +72,7 @@ class Ordering(Sources):
         k = self.alias("k")
         table = self.indexed(f"ix_{key.kind}", k, f"sqlite_autoindex_ix_{key.kind}_1")
         column = "low" if key.kind == "date" else "target"
-        condition = f"{k}.rid = {rid} AND {k}.param = {key.param} AND {self.seen(k)}"
+        condition = f"{k}.rid = {rid} AND {self.under(k, key.params)} AND {self.seen(k)}"
         return f" LEFT JOIN {table} ON {condition}", Term(f"{k}.{column}", key.descending, nullable=True)
 
     def key(self, key: Key, rid: str) -> Term:
@@ -83,7 +83,7 @@ class Ordering(Sources):
             column = "id" if key.kind == "_id" else "updated_us"
             value = f"(SELECT {i}.{column} FROM resource {i} WHERE {i}.rid = {rid} AND {self.seen(i)})"
             return Term(value, key.descending, nullable=False)
-        rows = self.rows(key.kind, i, rid, (key.param,))
+        rows = self.rows(key.kind, i, rid, key.params)
         if key.kind == "date":
             value = f"(SELECT {pick}({i}.low) {rows})"
         elif key.kind == "string":
@@ -104,7 +104,7 @@ class Ordering(Sources):
                 f"(SELECT {pick}({i}.low) {table} CROSS JOIN term {t} WHERE {where}"
                 f" AND {t}.value = {i}.unit AND {t}.tenant = :{TENANT}: AND {t}.system = 'ucum')"
             )
-            written = f"(SELECT {pick}({j}.low) {self.rows('quantity', j, rid, (key.param,))})"
+            written = f"(SELECT {pick}({j}.low) {self.rows('quantity', j, rid, key.params)})"
             value = f"coalesce({canonical}, {written})"
         return Term(value, key.descending, nullable=True)
 
@@ -124,11 +124,11 @@ class Ordering(Sources):
             return None
         if key.kind == "_id":
             return self.walks([self.ids(types)], key)
-        if key.kind not in ("date", "string", "reference") or key.param == 0:
+        if key.kind not in ("date", "string", "reference") or len(key.params) != 1:
             return None
         d, m = self.alias("d"), self.alias("m")
         column = {"date": "low", "string": "norm", "reference": "target"}[key.kind]
-        where = [self.seen(d), f"{d}.param = {key.param}"]
+        where = [self.seen(d), self.under(d, key.params)]
         others = []
         tie = {"date": ("low", "high"), "string": ("norm", "exact"), "reference": ("target",)}[key.kind]
         if key.kind == "string":
@@ -142,7 +142,7 @@ class Ordering(Sources):
             None
             if once
             else self.exists(
-                f"{self.rows(key.kind, m, f'{d}.rid', (key.param,))} AND {self.probed(' AND '.join(others), m)}",
+                f"{self.rows(key.kind, m, f'{d}.rid', key.params)} AND {self.probed(' AND '.join(others), m)}",
                 negated=True,
             )
         )

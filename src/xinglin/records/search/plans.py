@@ -203,7 +203,7 @@ def _same(node: Node, key: Key) -> bool:
         isinstance(node, Match)
         and node.table == key.kind == "date"
         and node.single
-        and node.params == (key.param,)
+        and node.params == key.params
         and len(node.tests) == 1
         and not any(part.kind == "date-ne" for part in (node.tests[0], *node.tests[0].parts))
     )
@@ -214,6 +214,6 @@ def _without(shape: Shape, arms: Sequence[Arm], others: tuple[Node, ...]) -> lis
     key = shape.keys[0]
     if key.kind in ("_id", "_lastUpdated") or any(_same(node, key) for node in shape.nodes):
         return []
-    absent = Missing(key.kind, (key.param,), True, False)  # type: ignore[arg-type]  # every other kind is a table
+    absent = Missing(key.kind, key.params, True, False)  # type: ignore[arg-type]  # every other kind is a table
     others = (*others, absent)
     return [Step(tuple(arms), (), shape.keys[1:], others)] if shape.keys[1:] else _streamed(arms, others)

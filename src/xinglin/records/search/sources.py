@@ -39,6 +39,9 @@ INDEX: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Each table's index by value, and its columns behind tenant and param and before rid."""
 
+APART = 2
+"""Up to so many parameters of one criterion are walked one after the other, each in its index's order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -138,18 +141,20 @@ class Sources(Compiler):
             return []
         arms: list[Arm] = []
         for test in node.tests:
-            found = self.ranges(node, test)
-            if not found:
-                return []
-            arms += found
+            for params in apart(node.params):
+                found = self.ranges(node, test, params)
+                if not found:
+                    return []
+                arms += found
         if len(node.tests) > 1:  # several tests may hold on one resource
             arms = [
                 replace(arm, keys=(), once=False, first=None, lead=None, where=arm.conditions) for arm in arms
             ]
         return arms
 
-    def ranges(self, node: Match, test: Test) -> list[Arm]:
-        """The index ranges of one test; empty where it holds on nearly everything or is looked up row by row."""
+    def ranges(self, node: Match, test: Test, params: tuple[int, ...]) -> list[Arm]:
+        """The index ranges of one test on rows under ``params``, some of the node's; empty where it holds on nearly
+        everything or is looked up row by row."""
         table, sets = node.table, dict(zip(led(node.table, test), test.sets, strict=False))
         if table == "pair" and "b" in sets and sets["b"].how in ("written", "system"):
             del sets["b"]  # any unit: read with the row
@@ -160,7 +165,7 @@ class Sources(Compiler):
         arms = []
         for index, columns, condition in self.splits(table, test):
             d = self.alias("d")
-            where = [self.seen(d), self.under(d, node.params), *(part.format(a=d) for part in condition)]
+            where = [self.seen(d), self.under(d, params), *(part.format(a=d) for part in condition)]
             keys = [column for column in columns if not (column in sets and fixed(sets[column]))]
             if test.kind == "exact":
                 keys.remove("norm")
@@ -182,7 +187,7 @@ class Sources(Compiler):
                     typed=node.typed,
                 )
             )
-        if len(node.params) > 1:  # the index is ordered within each parameter only
+        if len(params) > 1:  # the index is ordered within each parameter only
             return [
                 replace(arm, keys=(), once=False, first=None, lead=None, where=arm.conditions) for arm in arms
             ]
@@ -199,7 +204,8 @@ class Sources(Compiler):
     def first(self, node: Match, test: Test, d: str) -> str:
         """``d`` is the first of its resource's rows that pass."""
         m = self.alias("m")
-        mine, theirs = (", ".join(f"{a}.{column}" for column in KEYS[node.table]) for a in (d, m))
+        keys = KEYS[node.table] if len(node.params) == 1 else ("param", *KEYS[node.table])
+        mine, theirs = (", ".join(f"{a}.{column}" for column in keys) for a in (d, m))
         passes = self.probed(f"{self.test(node.table, test, m)} AND ({theirs}) < ({mine})", m)
         return self.exists(f"{self.rows(node.table, m, f'{d}.rid', node.params)} AND {passes}", negated=True)
 
@@ -313,3 +319,8 @@ def led(table: str, test: Test) -> tuple[str, ...]:
 def fixed(among: Among) -> bool:
     """Whether the set is one number."""
     return among.how == "list" and len(among.slots) == 1
+
+
+def apart(params: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """``params`` one by one where they are few, else all of them at once."""
+    return [(one,) for one in params] if len(params) <= APART else [params]
