@@ -6,7 +6,9 @@ import pytest
 
 from drafts.patients import DOCTOR, Ward, code, risk
 from xinglin.drafts import bypass
+from xinglin.drafts.errors import Altered, BadDecision, InputChanged
 from xinglin.drafts.parts import ASSERTED_BY, RETRACTION, STATE
+from xinglin.records.errors import VersionConflict
 
 
 def follow(ward: Ward, after: int = 0) -> list[str]:
@@ -84,3 +86,49 @@ def test_a_copy_with_the_tags_of_a_draft_blocks_no_proposal(ward: Ward) -> None:
     ward.put({**draft.resource, "id": "copy"})
     ward.result("bp", "105")
     assert ward.propose("Observation/bp").state == "open"
+
+
+@pytest.mark.parametrize("how", ["rejected", "superseded"])
+def test_a_closed_draft_brought_back_by_hand_is_put_to_a_clinician(ward: Ward, how: str) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    if how == "rejected":
+        ward.drafts.reject(DOCTOR, draft.reference, "incorrect")
+    else:
+        ward.result("bp", "105")
+        ward.follow()
+    assert follow(ward) == []
+    ward.put({**ward.read(draft.reference), "status": "final"})
+    assert follow(ward) == [draft.reference]
+    assert ward.state(draft) == "bypassed"
+    assert len(reviews(ward)) == 1
+
+
+def test_what_a_hand_changed_in_an_open_draft_is_not_accepted_as_the_models(ward: Ward) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    ward.put({**draft.resource, "prediction": [{"outcome": {"text": "CVD"}, "probabilityDecimal": 0.9}]})
+    with pytest.raises(Altered):  # nobody says that it was seen
+        ward.drafts.accept(DOCTOR, draft.reference)
+    with pytest.raises(VersionConflict):  # what was seen is what was proposed
+        ward.drafts.accept(DOCTOR, draft.reference, version=1)
+    done = ward.drafts.accept(DOCTOR, draft.reference, version=2)
+    assert done.state == "amended"
+    [said] = ward.drafts.feedback(DOCTOR, "cvd-risk")
+    assert (said.decision, said.changed) == ("amend", ("prediction[0].probabilityDecimal",))
+    moved = ward.propose("Observation/bp", kind="moved")
+    ward.put({**moved.resource, "subject": {"reference": "Patient/q"}})
+    with pytest.raises(BadDecision):
+        ward.drafts.accept(DOCTOR, moved.reference, version=2)
+
+
+def test_a_bypassed_draft_whose_grounds_have_changed_can_only_be_refused(ward: Ward) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    ward.put({**draft.resource, "status": "final"})
+    assert follow(ward) == [draft.reference]
+    ward.result("bp", "105")
+    with pytest.raises(InputChanged) as refused:
+        ward.drafts.accept(DOCTOR, draft.reference)
+    assert refused.value.key == "drafts.bypassed-changed"
+    assert ward.drafts.reject(DOCTOR, draft.reference, "wrong-input").state == "rejected"

@@ -17,7 +17,7 @@ from xinglin.drafts.errors import (
     NotADraft,
     NotDraftable,
 )
-from xinglin.drafts.parts import AIAST, CLINAST
+from xinglin.drafts.parts import AIAST, CLINAST, Ref
 from xinglin.drafts.retraction import handle
 from xinglin.drafts.states import FORMS
 from xinglin.records.errors import NotFound, VersionConflict
@@ -293,6 +293,27 @@ def test_drafts_of_one_patient(ward: Ward) -> None:
     first = ward.drafts.open(DOCTOR, count=1)
     second = ward.drafts.open(DOCTOR, count=1, cursor=first.next)
     assert {first.drafts[0].ref, second.drafts[0].ref} == {one.ref for one in ward.drafts.open(DOCTOR).drafts}
+
+
+def test_every_correction_of_a_patient_is_reached_page_by_page(ward: Ward) -> None:
+    made = set()
+    for at in range(5):
+        ward.result(f"o{at}")
+        better = {**ward.read(f"Observation/o{at}"), "status": "corrected"}
+        cited = ward.cite(f"Observation/o{at}")
+        made.add(ward.propose(cited, kind="fix", resources=(better,), corrects=cited).ref)
+        made.add(ward.propose(cited, kind="risk").ref)
+    met: list[Ref] = []
+    cursor = None
+    while True:
+        page = ward.drafts.open(DOCTOR, patient="p", count=3, cursor=cursor)
+        assert len(page.drafts) <= 3
+        met += [one.ref for one in page.drafts]
+        if (cursor := page.next) is None:
+            break
+    assert (len(met), set(met)) == (10, made)
+    with pytest.raises(BadDecision):
+        ward.drafts.open(DOCTOR, patient="p,q")
 
 
 SUBJECT = {"subject": {"reference": "Patient/p"}}

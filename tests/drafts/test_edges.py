@@ -40,6 +40,15 @@ def served(sqlite_url: str) -> Iterator[tuple[httpx.Client, Draft, Draft]]:
         yield client, correction, risk
 
 
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Draft, Draft]]:
+    """For what must change nothing."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('drafts') / 'x.db'}"
+    correction, risk = make(url)
+    with running(url) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client, correction, risk
+
+
 def parameters(**values: object) -> bytes:
     parts = [
         {"name": name, **({"resource": value} if isinstance(value, dict) else {"valueString": value})}
@@ -104,6 +113,152 @@ def test_decisions_are_operations(served: tuple[httpx.Client, Draft, Draft]) -> 
     assert [one["decision"] for one in told] == ["amend", "accept"]
     assert told[0]["changed"] == ["note"]
     assert client.post("/fhir/Patient/p/$accept").status_code == 404
+
+
+def raw(*parts: object) -> bytes:
+    return json.dumps({"resourceType": "Parameters", "parameter": list(parts)}).encode()
+
+
+def setting(path: object, value: object, *more: dict) -> dict:
+    return {
+        "name": "set",
+        "part": [{"name": "path", "valueString": path}, {"name": "value", "valueString": value}, *more],
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "sent", "status"),
+    [
+        (
+            "accept",
+            raw({"name": "resource", "resource": {"resourceType": "Task"}}),
+            422,
+        ),  # an edit, in the wrong place
+        ("accept", raw({"name": "comment", "valueString": "x"}), 422),
+        ("accept", raw({"name": "note", "valueString": "x"}, {"name": "note", "valueString": "y"}), 422),
+        ("accept", raw({"name": "note", "valueInteger": 3}), 400),
+        ("accept", raw({"name": "note", "valueString": "x" * 4001}), 422),
+        ("accept", raw({"name": "version", "valueString": "²"}), 400),
+        ("accept", raw({"name": "version", "valueString": "9" * 5000}), 400),
+        ("accept", raw({"name": "version", "valueInteger": 0}), 400),
+        ("accept", raw({"name": "version", "valueInteger": 999}), 412),
+        ("accept", raw("note"), 400),
+        ("accept", raw({"valueString": "x"}), 400),
+        ("accept", b'{"resourceType":"Parameters","parameter":{"name":"note"}}', 400),
+        ("accept", b'{"resourceType":"Parameters","parameter":7}', 400),
+        ("accept", b"[]", 400),
+        ("accept", b'{"resourceType":"Patient"}', 400),
+        ("accept", b"\xff\xfe", 400),
+        ("accept", b"[" * 100_000, 400),
+        ("amend", raw(), 422),
+        ("amend", raw(setting("valueQuantity.value", "5.6"), setting("valueQuantity.value", "5.7")), 400),
+        ("amend", raw(setting("valueQuantity.value", "5.6", {"name": "unit", "valueString": "g"})), 400),
+        ("amend", raw(setting(3, "5.6")), 400),
+        ("amend", raw(setting("valueQuantity.value", "1e5")), 422),
+        ("amend", raw(setting("valueQuantity.value", "NaN")), 422),
+        ("amend", raw(setting("valueQuantity", "5.6")), 422),
+        ("amend", raw(setting("nothing.there", "x")), 422),
+        ("amend", raw(setting("status[0]", "x")), 422),
+        ("amend", raw(setting("status", "")), 400),
+        ("amend", raw(setting("", "x")), 422),
+        ("amend", raw(setting("code.coding[²].code", "x")), 422),
+        ("amend", raw(setting("code.coding[99999999999999999999].code", "x")), 422),
+        ("amend", raw(setting("subject.reference", "Patient/q")), 422),
+        ("amend", raw(setting("resourceType", "Patient")), 422),
+        ("amend", raw(setting("." * 100_000, "x")), 422),
+        ("amend", raw({"name": "resource", "resource": {"resourceType": "Patient"}}), 422),
+        (
+            "amend",
+            raw({"name": "resource", "resource": {"resourceType": "Observation", "status": "nonsense"}}),
+            422,
+        ),
+        (
+            "amend",
+            raw(
+                {"name": "resource", "resource": {"resourceType": "Observation"}}, setting("status", "final")
+            ),
+            422,
+        ),
+        ("reject", raw(), 422),
+        ("reject", raw({"name": "code", "valueCode": "other"}), 422),
+        ("reject", raw({"name": "code", "valueCode": "other"}, {"name": "text", "valueString": " "}), 422),
+        ("reject", raw({"name": "reason", "valueCode": "incorrect"}), 422),
+    ],
+)
+def test_what_is_sent_wrongly_is_refused_and_decides_nothing(
+    one_server: tuple[httpx.Client, Draft, Draft], operation: str, sent: bytes, status: int
+) -> None:
+    client, correction, _ = one_server
+    at = f"/fhir/{correction.reference}"
+    done = client.post(f"{at}/${operation}", headers=SERVICE_TYPES, content=sent)
+    assert (done.status_code, done.json()["resourceType"]) == (status, "OperationOutcome"), done.text
+    assert len(done.json()["issue"][0]["diagnostics"]) > 15
+    assert client.get(at).headers["etag"] == 'W/"1"'
+    assert client.get("/fhir/Observation/glucose").headers["etag"] == 'W/"1"'
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/drafts?patient=p,q", 422),
+        ("/api/drafts?patient=", 422),
+        ("/api/drafts?after=nonsense", 400),
+        ("/api/drafts?count=x", 400),
+        ("/api/drafts?count=%C2%B2", 400),
+        ("/api/drafts?state=", 400),
+        ("/api/drafts/feedback?since=yesterday", 400),
+        ("/api/drafts/feedback?since=2026-13", 400),
+        ("/api/drafts/feedback?count=0", 400),
+        ("/api/drafts/feedback?model=%00", 200),
+        ("/api/drafts/Nonsense/x", 404),
+        ("/api/drafts/Task/none", 404),
+        ("/api/drafts/Task/a%20b", 422),
+        ("/fhir/Observation/bp/$rests-on?version=0", 422),
+        ("/fhir/Observation/bp/$rests-on?version=7", 404),
+        ("/fhir/Observation/bp/$rests-on?version=99999999999999999999", 422),
+        ("/fhir/Observation/bp/$rests-on?version=1&version=2", 400),
+        ("/fhir/Observation/bp/$computed-from?of=1", 400),
+    ],
+)
+def test_what_is_asked_wrongly_says_so(
+    one_server: tuple[httpx.Client, Draft, Draft], path: str, status: int
+) -> None:
+    client, _, _ = one_server
+    done = client.get(path)
+    assert done.status_code == status, done.text
+    if status >= 400:
+        assert done.json()["resourceType"] == "OperationOutcome"
+
+
+def test_any_version_may_be_named_as_any(served: tuple[httpx.Client, Draft, Draft]) -> None:
+    client, correction, risk = served
+    assert client.post(f"/fhir/{correction.reference}/$accept", headers={"if-match": "*"}).status_code == 200
+    two = {"if-match": 'W/"1"', **SERVICE_TYPES}
+    sent = raw({"name": "version", "valueInteger": 2})
+    assert client.post(f"/fhir/{risk.reference}/$accept", headers=two, content=sent).status_code == 422
+
+
+def test_a_direct_write_over_a_draft_says_what_to_do(served: tuple[httpx.Client, Draft, Draft]) -> None:
+    client, _, risk = served
+    at = f"/fhir/{risk.reference}"
+    for language, word in (("zh", "待处理的草稿"), ("en", "$accept")):
+        done = client.put(
+            at,
+            headers={**SERVICE_TYPES, "accept-language": language},
+            json={**client.get(at).json(), "status": "final"},
+        )
+        assert (done.status_code, done.json()["issue"][0]["code"]) == (409, "business-rule")
+        assert word in done.text
+    patch = [{"op": "replace", "path": "/status", "value": "final"}]
+    sent = {"content-type": "application/json-patch+json"}
+    assert client.patch(at, headers=sent, content=json.dumps(patch)).status_code == 409
+    tag = {"system": "urn:xinglin:draft", "code": "open"}
+    meta = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "meta", "valueMeta": {"tag": [tag]}}],
+    }
+    assert client.post(f"{at}/$meta-delete", headers=SERVICE_TYPES, json=meta).status_code == 409
+    assert client.get(at).headers["etag"] == 'W/"1"'
 
 
 def test_the_graph_is_a_searchset(served: tuple[httpx.Client, Draft, Draft]) -> None:

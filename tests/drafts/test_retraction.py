@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drafts.patients import DOCTOR, NEWER, SERVICE, Ward, code, risk
-from xinglin.drafts import Input, Proposal
+from xinglin.drafts import Drafts, Input, Proposal
 from xinglin.drafts.errors import BadDecision, InputChanged
 from xinglin.drafts.parts import RETRACTION
 from xinglin.drafts.retraction import handle
@@ -322,3 +322,107 @@ def test_what_was_superseded_is_told_of_the_model_that_proposed_it(ward: Ward) -
     ward.follow()
     [one] = ward.drafts.feedback(DOCTOR, "cvd-risk|1.0")
     assert (one.draft.name, one.decision, one.code) == (draft.reference, "supersede", "input-corrected")
+
+
+def test_inputs_that_are_again_what_they_were_are_proposed_on_again(ward: Ward) -> None:
+    ward.result("bp")
+    first = ward.propose("Observation/bp")
+    ward.result("bp", "105")
+    ward.follow()
+    ward.result("bp")  # taken back: 150 again
+    ward.follow()
+    again = ward.propose("Observation/bp")
+    assert (ward.state(first), again.state, again.ref.id != first.ref.id) == ("superseded", "open", True)
+    assert ward.propose("Observation/bp").ref == again.ref
+    ward.drafts.reject(DOCTOR, again.reference, "incorrect")
+    ward.result("bp", "105")
+    ward.result("bp")
+    ward.follow()
+    assert ward.propose("Observation/bp").state == "rejected"  # a clinician has said so
+
+
+@pytest.mark.parametrize("elements", [(), ("birthDate",)])
+def test_a_patient_who_was_merged_into_another_has_moved(ward: Ward, elements: tuple[str, ...]) -> None:
+    used = Input(ward.cite("Patient/p"), elements)
+    [draft] = ward.drafts.propose(
+        SERVICE, Proposal("age", NEWER, (used,), ward.proposal("Patient/p").reason, (risk(),))
+    )
+    other = {"other": {"reference": "Patient/q"}, "type": "replaced-by"}
+    ward.put({**ward.read("Patient/p"), "link": [{**other, "type": "seealso"}]})
+    if elements:
+        ward.follow()
+        assert ward.state(draft) == "open"
+    ward.put({**ward.read("Patient/p"), "link": [other]})
+    ward.follow()
+    assert ward.state(draft) == "superseded"
+    [why] = [one for one in ward.drafts.feedback(DOCTOR) if one.decision == "supersede"]
+    assert why.code == "input-moved"
+
+
+def test_a_change_that_came_while_a_result_was_looked_at_again_is_asked_about_too(ward: Ward) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    ward.drafts.accept(DOCTOR, draft.reference)
+    ward.result("bp", "105")
+    ward.follow()
+    ward.result("bp", "190")  # the page still shows 105
+    ward.drafts.accept(DOCTOR, draft.reference, note="105 is close enough")
+    ward.follow()
+    [task] = reviews(ward)
+    assert task["reasonReference"] == {"reference": "Observation/bp/_history/3"}
+    assert ward.drafts.show(DOCTOR, draft.reference).changed
+    ward.drafts.accept(DOCTOR, draft.reference, note="Seen at 190")
+    ward.follow()
+    assert (reviews(ward), ward.drafts.show(DOCTOR, draft.reference).changed) == ([], False)
+
+
+@pytest.mark.postgres
+def test_an_accept_that_overtakes_a_retraction_is_flagged_to_its_clinician(postgres_url: str) -> None:
+    """Both saw the input and the draft as they were: on PostgreSQL they run side by side, and the accept commits first."""
+    import threading
+
+    from xinglin.kernel.database import open_database
+    from xinglin.records.service import Records
+
+    ward = Ward(Records(open_database(postgres_url, durable=False)))
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    beside = Records(open_database(postgres_url, durable=False))
+    written, release = threading.Event(), threading.Event()
+
+    class Slow(Records):
+        def transact(self, actor, work):  # type: ignore[no-untyped-def]
+            def held(transaction):  # type: ignore[no-untyped-def]
+                done = work(transaction)
+                written.set()
+                assert release.wait(30)
+                return done
+
+            return super().transact(actor, held)
+
+    slow = Slow(open_database(postgres_url, durable=False))
+    accepting = threading.Thread(target=Drafts(slow).accept, args=(DOCTOR, draft.reference))
+    accepting.start()
+    assert written.wait(30)
+    ward.result("bp", "105")
+    found: list[int] = []
+
+    def retract() -> None:
+        outcome = handle(beside, [one for one in beside.changes(SERVICE) if one.id == "bp"])
+        found.append(outcome.flagged)
+
+    retracting = threading.Thread(target=retract)
+    retracting.start()
+    retracting.join(0.5)
+    assert retracting.is_alive()  # it waits for the draft that is being accepted
+    release.set()
+    accepting.join(30)
+    retracting.join(30)
+    try:
+        assert found == [1]
+        [task] = reviews(ward)
+        assert task["owner"] == {"reference": "Practitioner/dr-wang"}
+        assert ward.drafts.show(DOCTOR, draft.reference).changed
+    finally:
+        for records in (slow, beside, ward.records):
+            records.close()

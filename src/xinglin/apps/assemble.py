@@ -53,6 +53,7 @@ def open_record(settings: Settings | None = None) -> Records:
     """
     import sys
 
+    from xinglin.drafts import guard
     from xinglin.records.schema import log_migration
     from xinglin.records.service import open_records
 
@@ -62,7 +63,9 @@ def open_record(settings: Settings | None = None) -> Records:
         Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     at_a_terminal = sys.stderr is not None and sys.stderr.isatty()
     told = (lambda at: _say_migration(at, settings)) if at_a_terminal else log_migration
-    return open_records(url, settings, migrating=told)
+    records = open_records(url, settings, migrating=told)
+    guard.attach(records)
+    return records
 
 
 def _say_migration(at: Migrating, settings: Settings) -> None:

@@ -1,8 +1,9 @@
 """Drafts that a direct write took past a decision: found in the change feed, recorded as such, and put to a clinician.
 
-Any writer may PUT a resource, an open draft too; the record itself knows of no drafts. Where one is no longer open and no
-decision's Provenance says why, nobody is taken to stand for it: its state is ``bypassed``, the machine's label is set again,
-a Provenance tells of it, and an unassigned review asks for the decision that is missing. Its content stays.
+`guard` refuses such writes; this is for what was written without it. Where a draft is no longer open and no decision's
+Provenance says why, or is in use though the latest decision closed it, nobody is taken to stand for it: its state is
+``bypassed``, the machine's label is set again, a Provenance tells of it, and an unassigned review asks for the decision
+that is missing. Its content stays.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from xinglin.records.stored import Change as Entry
 from xinglin.records.transaction import Transaction
 from xinglin.trust import Actor
 
-_DECISIONS: Final = frozenset(("accept", "amend", "confirm", "reject", "withdraw", "supersede"))
+_CLOSING: Final = frozenset(("reject", "withdraw", "supersede"))
+_DECISIONS: Final = frozenset(("accept", "amend", "confirm")) | _CLOSING
 
 
 def handle(records: Records, changes: Iterable[Entry]) -> list[Ref]:
@@ -64,13 +66,17 @@ def _bypassed(records: Records, actor: Actor, changed: Sequence[Ref]) -> list[tu
         return []
     there = current_of(records, actor, proposed)
     loose = [one for one, (_, body) in there.items() if _is_loose(body)]
-    decided = {
-        target.bare
-        for _, body in about_any(records, actor, loose)
-        if activity_of(body) in _DECISIONS
-        for target in targets_in(body)
-    }
-    return [(one, proposed[one][1]) for one in loose if one not in decided]
+    decided: dict[Ref, tuple[int, str]] = {}
+    for _, said in about_any(records, actor, loose):
+        activity = activity_of(said)
+        for target in targets_in(said) if activity in _DECISIONS else ():
+            decided[target.bare] = max(decided.get(target.bare, (0, "")), (target.version, activity))
+
+    def stands(one: Ref) -> bool:
+        _, latest = decided.get(one, (0, ""))
+        return latest != "" and (latest not in _CLOSING or is_withdrawn(there[one][1]))
+
+    return [(one, proposed[one][1]) for one in loose if not stands(one)]
 
 
 def _is_loose(resource: Resource) -> bool:

@@ -53,7 +53,8 @@ def replaced(resource: dict[str, Any], path: str, text: str) -> dict[str, Any]:
     {'valueQuantity': {'value': Decimal('5.50')}}
     """
     copied = deepcopy(resource)
-    *way, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)] or [""]
+    steps = re.findall(r"[^.\[\]]+", path)[:50]
+    *way, last = [int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in steps] or [""]
     holder: Any = copied
     try:
         for step in way:
@@ -61,10 +62,11 @@ def replaced(resource: dict[str, Any], path: str, text: str) -> dict[str, Any]:
         was = holder[last]
     except (IndexError, TypeError) as error:
         raise KeyError(path) from error
-    if isinstance(was, bool) or not isinstance(was, (str, int, float, Decimal)):
+    one = isinstance(was, (str, int, float, Decimal)) and not isinstance(was, bool)
+    if not one or not isinstance(holder, (dict, list)):  # a text has letters, but none that can be changed
         raise KeyError(path)
     holder[last] = text if isinstance(was, str) else _number(text)
-    if last == "unit" and "code" in holder:
+    if last == "unit" and isinstance(holder, dict) and "code" in holder:
         _recode(holder, text)
     return copied
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from xinglin.drafts.changes import paths, replaced
-from xinglin.drafts.errors import BadDecision, Decided, InputChanged, NotAClinician, NotADraft
-from xinglin.drafts.parts import AIAST, BYPASSED, CLINAST, HELD, RETRACTION, Draft, Reason, Ref, State
+from xinglin.drafts.errors import Altered, BadDecision, Decided, InputChanged, NotAClinician, NotADraft
+from xinglin.drafts.parts import AIAST, BYPASSED, CLINAST, HELD, RETRACTION, Draft, Reason, Ref, State, ref
 from xinglin.drafts.proposing import corrected_content
-from xinglin.drafts.provenance import Resource, concept, of_decision
+from xinglin.drafts.provenance import Resource, concept, of_decision, proposal_id, targets_in
 from xinglin.drafts.reading import current_in, draft_in, found, version_in
 from xinglin.drafts.reviewing import REVIEW, finish_reviews
 from xinglin.drafts.states import difference, in_state, is_open, labelled, subject_of, unmarked
@@ -28,6 +29,9 @@ from xinglin.trust import Actor
 REJECTIONS: Final = ("incorrect", "wrong-input", "not-relevant", "already-known", "too-late", "other")
 """Why a draft was rejected; each has its sentence in messages.toml, ``reject-…``."""
 LONGEST_NOTE: Final = 4000
+
+_ACCEPTED: Final[tuple[str, State]] = ("accept", "accepted")
+_AMENDED: Final[tuple[str, State]] = ("amend", "amended")
 
 Decide = Callable[[Transaction, Draft], Draft]
 Edit = Callable[[Resource], Resource]
@@ -48,7 +52,7 @@ def accept(records: Records, actor: Actor, one: Ref, version: int | None, note: 
 
     def decide(transaction: Transaction, draft: Draft) -> Draft:
         if draft.changed and draft.state in HELD:
-            done = _confirm(transaction, draft, note)
+            done = _confirm(transaction, draft, note, reviews)
             finish_reviews(transaction, reviews)
             return done
         _open(draft)
@@ -56,7 +60,9 @@ def accept(records: Records, actor: Actor, one: Ref, version: int | None, note: 
         content = None
         if draft.origin.corrects is not None:
             content = corrected_content(draft.resource, draft.origin.corrects)
-        done = _finish(transaction, draft, "accept", "accepted", _note(note), content)
+        changed = _altered(transaction, draft, seen=version is not None)
+        activity, state = _AMENDED if changed else _ACCEPTED
+        done = _finish(transaction, draft, activity, state, _note(note), content, changed)
         finish_reviews(transaction, reviews)
         return done
 
@@ -130,10 +136,10 @@ def reject(records: Records, actor: Actor, one: Ref, code: str, text: str, versi
     return _decided(records, actor, one, version, decide)
 
 
-def open_reviews(records: Records, actor: Actor, one: Ref) -> list[Ref]:
+def open_reviews(records: Records, actor: Actor, one: Ref) -> list[Resource]:
     """The requests to look at ``one`` again that nobody has answered."""
     asked = (("focus", one.name), ("code", f"{RETRACTION}|{REVIEW}"), ("status", "requested"))
-    return [task for task, _ in found(records, actor, "Task", *asked)]
+    return [task for _, task in found(records, actor, "Task", *asked)]
 
 
 def _decided(records: Records, actor: Actor, one: Ref, version: int | None, decide: Decide) -> Draft:
@@ -165,10 +171,33 @@ def _open(draft: Draft) -> None:
 
 def _still(transaction: Transaction, draft: Draft) -> None:
     """Raises InputChanged where an input is not what the draft rests on."""
+    key = "drafts.bypassed-changed" if draft.state == BYPASSED else "drafts.rests-on-changed"
     for one in draft.origin.inputs:
         now = current_in(transaction, one.ref.bare)
         if difference(version_in(transaction, one.ref), now[1] if now else None, one.elements):
-            raise InputChanged("drafts.rests-on-changed", reference=draft.reference, input=one.reference)
+            raise InputChanged(key, reference=draft.reference, input=one.reference)
+
+
+def _altered(transaction: Transaction, draft: Draft, *, seen: bool) -> tuple[str, ...]:
+    """The paths at which a direct write has changed what was proposed: who accepts it accepts that, not what the model said.
+
+    Raises Altered where the decision does not name the version that was ``seen``, BadDecision where the patient is another.
+    """
+    there = current_in(transaction, Ref("Provenance", proposal_id(draft.ref)))
+    at = targets_in(there[1])[0] if there is not None and targets_in(there[1]) else draft.ref
+    proposed = None if at.version == draft.ref.version else version_in(transaction, at)
+    if proposed is None:
+        return ()
+    same = partial(in_state, state="open")  # its own state is no content
+    before, after = same(proposed), same(draft.resource)
+    if subject_of(before) != subject_of(after):
+        raise BadDecision("drafts.amend-subject", reference=draft.reference)
+    changed = paths(before, after)
+    if before.get("contained") != after.get("contained"):
+        changed += ("contained",)
+    if changed and not seen:
+        raise Altered("drafts.altered", reference=draft.reference)
+    return changed
 
 
 def _note(text: str, code: str = "") -> Reason:
@@ -229,8 +258,14 @@ def _correct(transaction: Transaction, draft: Draft, content: Resource) -> tuple
     return put(transaction, corrected, if_match=there[0].version), there[0]
 
 
-def _confirm(transaction: Transaction, draft: Draft, note: str) -> Draft:
-    """A marked result still holds, by what its inputs are now: these are what it rests on from here."""
+def _confirm(transaction: Transaction, draft: Draft, note: str, reviews: list[Resource]) -> Draft:
+    """A marked result still holds, by what its inputs are now: these are what it rests on from here.
+
+    Of an input that a review was about, the version that it named counts: where that has changed once more, nobody knows
+    which one the clinician has seen, and retraction asks again.
+    """
+    asked = [ref((task.get("reasonReference") or {}).get("reference")) for task in reviews]
+    named = {about.bare: about for about in sorted(one for one in asked if one is not None) if about.version}
     confirmed = unmarked(draft.resource)
     after = put(transaction, confirmed, if_match=draft.ref.version)
     provenance = of_decision(
@@ -239,7 +274,8 @@ def _confirm(transaction: Transaction, draft: Draft, note: str) -> Draft:
     for one in draft.origin.inputs:
         now = current_in(transaction, one.ref.bare)
         if now is not None:
-            provenance["entity"].append({"role": "source", "what": {"reference": str(now[0])}})
+            cited = named.get(now[0].bare, now[0])
+            provenance["entity"].append({"role": "source", "what": {"reference": str(cited)}})
     put(transaction, provenance)
     return _reread(transaction, after)
 

@@ -7,6 +7,8 @@ XinglinError
      ├─ BadProposal           422  invalid        what is proposed, or its inputs, cannot be a draft
      ├─ InputChanged          409  conflict       an input is not what it was: compute again
      ├─ Decided               409  conflict       already accepted, rejected or superseded
+     ├─ Altered               409  conflict       a hand has changed the open draft: look at it as it is now
+     ├─ Guarded               409  business-rule  a direct write may not do what is for a decision to do
      ├─ BadDecision           422  invalid        the decision itself cannot be taken so
      └─ NotAClinician         403  forbidden      software never accepts
 """
@@ -54,6 +56,20 @@ class Decided(DraftError):
 
     status: ClassVar[int] = 409
     issue: ClassVar[str] = "conflict"
+
+
+class Altered(DraftError):
+    """The draft is not what was proposed, and the decision does not say which version was seen."""
+
+    status: ClassVar[int] = 409
+    issue: ClassVar[str] = "conflict"
+
+
+class Guarded(DraftError):
+    """A direct write would make a draft final, change it, or bring a closed one back."""
+
+    status: ClassVar[int] = 409
+    issue: ClassVar[str] = "business-rule"
 
 
 class BadDecision(DraftError):

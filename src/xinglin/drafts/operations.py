@@ -8,6 +8,7 @@ Decisions take a Parameters body: ``note`` (string), ``version`` (positiveInt, o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from xinglin.records.rest.edge import PRIVATE, Edge, json_answer, one_value, onl
 from xinglin.records.rest.errors import Malformed
 from xinglin.records.rest.exchange import Answer, Request
 from xinglin.records.rest.negotiate import check_sent
+from xinglin.records.stored import ANY_VERSION
 
 if TYPE_CHECKING:
     from xinglin.trust import Actor
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 def accept(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
     """``POST [type]/[id]/$accept``."""
-    sent = _Sent(request)
+    sent = _Sent(request, "note")
     done = Drafts(edge.records).accept(
         request.actor, f"{type_}/{id_}", version=sent.version, note=sent.text("note")
     )
@@ -40,9 +42,10 @@ def accept(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
 
 def amend(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
     """``POST [type]/[id]/$amend``."""
-    sent = _Sent(request)
-    content = sent.named.get("resource", {}).get("resource") or sent.values
-    if not isinstance(content, dict) or not content:
+    sent = _Sent(request, "note", "resource", "set")
+    whole = sent.named.get("resource", {}).get("resource")
+    content = whole or sent.values
+    if not isinstance(content, dict) or not content or (whole and sent.values):
         raise BadDecision("drafts.amend-content")
     done = Drafts(edge.records).amend(
         request.actor, f"{type_}/{id_}", content, version=sent.version, note=sent.text("note")
@@ -52,7 +55,7 @@ def amend(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
 
 def reject(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
     """``POST [type]/[id]/$reject``."""
-    sent = _Sent(request)
+    sent = _Sent(request, "code", "text")
     done = Drafts(edge.records).reject(
         request.actor, f"{type_}/{id_}", sent.text("code"), sent.text("text"), version=sent.version
     )
@@ -70,9 +73,9 @@ def computed_from(edge: Edge, request: Request, type_: str, id_: str) -> Answer:
 
 
 class _Sent:
-    """The Parameters of a decision. Raises Malformed."""
+    """The Parameters of a decision: those of ``known`` and ``version``, each once, but for ``set``. Raises Malformed."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *known: str) -> None:
         only_known(request.pairs, (), strict=True)
         self.named: dict[str, dict[str, Any]] = {}
         self.values: dict[str, str] = {}
@@ -81,20 +84,37 @@ class _Sent:
             try:
                 body = loads(request.body)
                 assert body["resourceType"] == "Parameters"
-                self.named = {str(one["name"]): one for one in body.get("parameter", [])}
-                self.values = {
-                    str(one["part"][0]["valueString"]): str(one["part"][1]["valueString"])
-                    for one in body.get("parameter", [])
-                    if one["name"] == "set"
-                }
-            except (IndexError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+                for one in body.get("parameter", []):
+                    self._take(one, (*known, "version"))
+            except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError) as error:
                 raise Malformed("records.rest-parameters") from error
-        self.version = version_of(request.headers.get("if-match"))
+        tag = version_of(request.headers.get("if-match"))
+        self.version = None if tag == ANY_VERSION else tag
         given = next((v for k, v in self.named.get("version", {}).items() if k.startswith("value")), None)
         if given is not None:
-            if not str(given).isdigit():
+            if not re.fullmatch("[1-9][0-9]{0,17}", str(given), re.ASCII):
                 raise Malformed("records.rest-parameters")
+            if self.version not in (None, int(given)):
+                raise BadDecision("drafts.two-versions")
             self.version = int(given)
+
+    def _take(self, one: dict[str, Any], known: tuple[str, ...]) -> None:
+        # What is not understood is refused: a clinician's words or changes must not be dropped on the way.
+        name = str(one["name"])
+        if name not in known:
+            raise BadDecision("drafts.unknown-parameter", name=name[:40], known=", ".join(sorted(known)))
+        if name == "set":
+            parts = {str(part["name"]): part["valueString"] for part in one["part"]}
+            path, value = parts["path"], parts["value"]
+            assert len(one["part"]) == 2
+            assert isinstance(path, str)
+            assert isinstance(value, str)
+            assert path not in self.values
+            self.values[path] = value
+            return
+        if name in self.named:
+            raise BadDecision("drafts.repeated-parameter", name=name)
+        self.named[name] = one
 
     def text(self, name: str) -> str:
         """A parameter that is a string or a code, "" where it is not there."""

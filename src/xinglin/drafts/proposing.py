@@ -58,11 +58,9 @@ def _write(
     names = transaction.find(question, most=_MOST_IN_SLOT)
     there = [draft for name in names if (draft := _there(transaction, name)) is not None]
     _check_current(transaction, origin)
-    for one in there:
-        again = one.origin.model == origin.model or (
-            is_open(one.resource) and origin.model.older_than(one.origin.model)
-        )
-        if again and _same_inputs(transaction, one.origin, origin):
+    same = [one for one in there if _same_inputs(transaction, one.origin, origin)]
+    for one in same:
+        if _stands(one, origin, same):
             made = one.origin
             ids = _ids(slot, made.model.version, made.model.hash, _cited(made), len(there))
             by_id = {each.ref.id: each for each in there}
@@ -79,6 +77,21 @@ def _write(
         reason = Reason(say(key, "en", **values), say(key, "zh", **values), "newer")
         close(transaction, one, origin.model, reason, done[0] if done else None)
     return [draft for target in done if (draft := draft_in(transaction, target)) is not None]
+
+
+def _stands(one: Draft, origin: Origin, same: list[Draft]) -> bool:
+    """Whether ``one`` is what ``origin`` would propose; ``same``: all that rest on the same.
+
+    One that was superseded stands only where a newer model closed it, or where it names the very versions. Else its inputs
+    had changed, and are again what they were: what was right to say of them then is to be said anew.
+    """
+    if one.origin.model != origin.model:
+        return is_open(one.resource) and origin.model.older_than(one.origin.model)
+    return (
+        one.state != "superseded"
+        or _cited(one.origin) == _cited(origin)
+        or any(origin.model.older_than(other.origin.model) for other in same)
+    )
 
 
 def _there(transaction: Transaction, name: tuple[str, str]) -> Draft | None:

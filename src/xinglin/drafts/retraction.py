@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from xinglin import __version__
@@ -95,11 +96,24 @@ def retract(records: Records, actor: Actor, roots: Mapping[Ref, int]) -> Outcome
     """
     if not roots:
         return Outcome()
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return _retract(records, actor, roots)
+        except (
+            VersionConflict
+        ):  # a clinician was quicker: look again at what they decided, and who stands for it
+            if not left:
+                raise
+    raise AssertionError
+
+
+def _retract(records: Records, actor: Actor, roots: Mapping[Ref, int]) -> Outcome:
     with records.reading():  # what comes later comes by in the feed
         touched = _touched(records, actor, roots)
     superseded = flagged = 0
     for start in range(0, len(touched), AT_ONCE):
-        done = _written(records, actor, touched[start : start + AT_ONCE])
+        batch = touched[start : start + AT_ONCE]
+        done = records.transact(actor, partial(_deal, batch=batch))
         superseded, flagged = superseded + done.superseded, flagged + done.flagged
     if touched:
         logger("drafts").info(
@@ -131,7 +145,7 @@ def _roots(records: Records, actor: Actor, entries: Sequence[Entry]) -> dict[Ref
     cited = [
         entity
         for _, body in (current_of(records, actor, new) if new else {}).values()
-        if activity_of(body) in ("propose", "correct")
+        if activity_of(body) in ("propose", "correct", "confirm")
         for _, entity, _ in entities_in(body)
     ]
     there = current_of(records, actor, {one.bare for one in cited}) if cited else {}
@@ -269,15 +283,6 @@ def _owner(provenances: Sequence[Resource]) -> Resource | None:
         if activity_of(body) in ("accept", "amend", "confirm") and (person := person_in(body))
     ]
     return max(decisions, key=lambda one: one[0])[1] if decisions else None
-
-
-def _written(records: Records, actor: Actor, batch: Sequence[Touched]) -> Outcome:
-    for _ in range(_TRIES - 1):
-        try:
-            return records.transact(actor, lambda transaction: _deal(transaction, batch))
-        except VersionConflict:  # a clinician was quicker: look again at what they decided
-            continue
-    return records.transact(actor, lambda transaction: _deal(transaction, batch))
 
 
 def _deal(transaction: Transaction, batch: Sequence[Touched]) -> Outcome:

@@ -53,9 +53,9 @@ def is_review(resource: Resource) -> bool:
     return any(tag.get("system") == RETRACTION and tag.get("code") == REVIEW for tag in tags_of(resource))
 
 
-def finish_reviews(transaction: Transaction, tasks: list[Ref]) -> None:
+def finish_reviews(transaction: Transaction, tasks: list[Resource]) -> None:
     """Complete review requests that are still open."""
-    for one in tasks:
-        there = current_in(transaction, one)
+    for task in tasks:
+        there = current_in(transaction, Ref("Task", task["id"]))
         if there is not None and there[1].get("status") == "requested" and is_review(there[1]):
             put(transaction, {**there[1], "status": "completed"}, if_match=there[0].version)

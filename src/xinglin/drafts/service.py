@@ -14,13 +14,11 @@ from xinglin.drafts.exact import loads
 from xinglin.drafts.parts import CHANGED, RETRACTION, STATE, Draft, Model, Proposal, Reason, Ref, ref
 from xinglin.drafts.provenance import proposal_id
 from xinglin.drafts.reading import current, draft, draft_in, draft_of, query
-from xinglin.drafts.states import is_open, tag_of
+from xinglin.drafts.states import FORMS, is_open, tag_of
 from xinglin.drafts.writing import close
 from xinglin.records.errors import NotFound
-from xinglin.records.search import Entry
 from xinglin.records.service import Records
 from xinglin.records.transaction import Transaction
-from xinglin.standards.fhir.search.query import Compartment
 from xinglin.trust import Actor
 
 MOST_SHOWN = 200
@@ -61,25 +59,22 @@ class Drafts:
 
         ``state``: those in another state; ``changed``: accepted ones whose grounds have changed since.
         """
-        from msgspec import structs
-
         asked = [
             ("_tag", f"{RETRACTION}|{CHANGED}" if state == "changed" else f"{STATE}|{state}"),
             ("_sort", "-_lastUpdated"),
             ("_count", str(min(count, MOST_SHOWN))),
         ]
+        if patient is not None:
+            if (whose := ref(f"Patient/{patient}")) is None:
+                raise BadDecision("drafts.patient-form", given=patient[:80])
+            # Not the compartment: R4 leaves Task, hence corrections, out of it.
+            asked += [("_type", ",".join(FORMS)), ("patient", whose.name)]
         if cursor:
             asked.append(("_cursor", cursor))
         question = query(self.records, actor, None, *asked)
-        entries: list[Entry] = []
-        if patient:
-            question = structs.replace(question, compartment=Compartment("Patient", patient))
-            if not cursor:  # R4 leaves Task, hence corrections, out of the patient's compartment
-                of_patient = query(self.records, actor, "Task", *asked, ("patient", f"Patient/{patient}"))
-                entries += self.records.search(actor, of_patient).entries
         page = self.records.search(actor, question)
         drafts = []
-        for entry in (*entries, *page.entries):
+        for entry in page.entries:
             stored = entry.stored
             one, resource = Ref(stored.type, stored.id, stored.version), loads(stored.body)
             origin = current(self.records, actor, Ref("Provenance", proposal_id(one)))

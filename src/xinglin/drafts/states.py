@@ -80,9 +80,10 @@ FORMS: Final[Mapping[str, Form]] = {
 _WITHDRAWN: Final = frozenset(("entered-in-error", "cancelled", "revoked", "rejected", "refuted", "not-done"))
 _SAME: Final = frozenset(("registered", "preliminary", "final", "amended", "corrected", "appended"))
 """States of a result between which its content, and nothing else, decides whether it changed."""
-_ASIDE: Final = frozenset(
-    ("id", "meta", "text", "status", "docStatus", "lifecycleStatus", "verificationStatus")
-)
+CLOSED: Final = ("rejected", "superseded", "withdrawn")
+"""States in which nothing of a draft is in use any more."""
+_STATES: Final = ("status", "docStatus", "lifecycleStatus", "verificationStatus")
+_ASIDE: Final = frozenset(("id", "meta", "text", *_STATES))
 
 
 def form(type_: str) -> Form:
@@ -180,13 +181,16 @@ def difference(
     """What became of an input between two of its versions (None: deleted); "" where nothing that counts.
 
     Labels, tags, narrative, and a draft's or result's way to being final do not count; any other element does, or only
-    ``elements`` where these are named. A correction that was taken back again is no change.
+    ``elements`` where these are named. A correction that was taken back again is no change. A patient who was merged into
+    another one (``link`` replaced-by) has moved, whatever elements were used.
     """
-    if before is None:
-        return ""
-    if after is None or (_gone(after) and not _gone(before)):
+    if after is None:
         return "withdrawn"
-    if subject_of(before) != subject_of(after):
+    if before is None:  # a version that is not there: what it held nobody knows
+        return ""
+    if _gone(after) and not _gone(before):
+        return "withdrawn"
+    if subject_of(before) != subject_of(after) or _merged(after) - _merged(before):
         return "moved"
     names = (set(before) | set(after)) - _ASIDE
     if elements:
@@ -202,14 +206,20 @@ def is_withdrawn(resource: Mapping[str, Any]) -> bool:
 
 
 def _gone(resource: Mapping[str, Any]) -> bool:
-    return bool(
-        _WITHDRAWN & {_code(resource.get(name)) for name in ("status", "verificationStatus", "docStatus")}
-    )
+    return bool(_WITHDRAWN & {_code(resource.get(name)) for name in _STATES})
+
+
+def _merged(patient: Mapping[str, Any]) -> set[str]:
+    """The Patients in whose record a Patient goes on."""
+    if patient.get("resourceType") != "Patient":
+        return set()
+    links = [link for link in patient.get("link", ()) if link.get("type") == "replaced-by"]
+    return {str((link.get("other") or {}).get("reference", "")) for link in links}
 
 
 def _same_state(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     own = FORMS.get(str(before.get("resourceType")))
-    for name in ("status", "docStatus", "lifecycleStatus", "verificationStatus"):
+    for name in _STATES:
         one, other = _code(before.get(name)), _code(after.get(name))
         accepted = own is not None and (one, other) == (_code(own.open.get(name)), _code(own.final.get(name)))
         if one != other and not accepted and not {one, other} <= _SAME:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC
-from typing import Any
+from typing import Any, Final
 
 from xinglin.drafts.exact import dumps
 from xinglin.drafts.parts import Draft, Model, Reason, Ref
@@ -13,6 +15,22 @@ from xinglin.drafts.states import in_state
 from xinglin.kernel.clock import now
 from xinglin.records.transaction import Transaction
 from xinglin.standards.fhir.errors import Invalid
+
+_OURS: Final = ContextVar("drafts_writing", default=False)
+
+
+def is_ours() -> bool:
+    """Whether what is being written, in this thread, is a decision or a retraction rather than a direct write."""
+    return _OURS.get()
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    there = _OURS.set(True)
+    try:
+        yield
+    finally:
+        _OURS.reset(there)
 
 
 def instant_now() -> str:
@@ -34,7 +52,10 @@ def checked(resource: dict[str, Any]) -> bytes:
 
 def put(transaction: Transaction, resource: Resource, *, if_match: int | None = None) -> Ref:
     """Write one resource; where it is now."""
-    stored = transaction.update(resource["resourceType"], resource["id"], dumps(resource), if_match=if_match)
+    with _ours():
+        stored = transaction.update(
+            resource["resourceType"], resource["id"], dumps(resource), if_match=if_match
+        )
     return Ref(stored.type, stored.id, stored.version)
 
 
@@ -48,7 +69,8 @@ def ensure(transaction: Transaction, model: Model) -> None:
 def put_all(transaction: Transaction, resources: Sequence[tuple[Resource, int | None]]) -> list[Ref]:
     """`put` of many different resources, each with the version that it must have (None: any)."""
     updates = [(body["resourceType"], body["id"], dumps(body), if_match) for body, if_match in resources]
-    return [Ref(one.type, one.id, one.version) for one in transaction.update_all(updates)]
+    with _ours():
+        return [Ref(one.type, one.id, one.version) for one in transaction.update_all(updates)]
 
 
 def closed(resource: Resource, reason: Reason) -> Resource:

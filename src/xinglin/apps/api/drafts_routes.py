@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from xinglin.apps.errors import AppError
+from xinglin.drafts import guard
 from xinglin.drafts.deciding import REJECTIONS
 from xinglin.drafts.exact import dumps
 from xinglin.drafts.feedback import told
@@ -48,6 +49,7 @@ class BadQuestion(AppError):
 
 def routes(site: Site) -> list[BaseRoute]:
     """The addresses below ``/api``."""
+    guard.attach(site.records)  # whoever opened it: no server writes past a decision
     here = Pages(site)
     return [
         Route("/drafts", here.page),
