@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from bulk_world import Exported, group, observation, patient, put
+from xinglin.kernel.clock import now_us
 from xinglin.records.bulk import repository
 from xinglin.records.bulk.errors import NoSuchGroup
 from xinglin.records.bulk.exporter import State, Watch
 from xinglin.records.bulk.moment import Moment
 from xinglin.records.bulk.request import Export
 from xinglin.records.service import Records, open_records
+from xinglin.records.writing import instant_text
 from xinglin.trust import Predicate, local_system
 
 HERE, THERE = local_system(1), local_system(2)
@@ -109,6 +111,43 @@ def test_groups_within_groups_are_followed_and_circles_end(world: Records, expor
     put(world, HERE, group("g", ["Patient/p1", "Group/outer"]))
     done = export(Export("group", "outer", types=("Patient",)))
     assert done.names == {"Patient/p1", "Patient/p9"}
+
+
+def test_who_has_left_a_group_or_not_yet_joined_is_no_member(world: Records, export: Any) -> None:
+    periods = [{"end": "2001-01-01"}, {"start": "2199-01-01"}, {"start": "2001", "end": "2199"}, {}]
+    one = group("g", [f"Patient/p{n}" for n in range(4)])
+    for member, period in zip(one["member"], periods, strict=True):
+        member["period"] = period
+    del one["member"][3]["period"]
+    put(world, HERE, one)
+    assert export(Export("group", "g", types=("Patient",))).names == {"Patient/p2", "Patient/p3"}
+
+
+def test_whose_period_in_a_group_has_begun_since_comes_whole(world: Records, export: Any) -> None:
+    start = now_us() + 60_000
+    one = group("g", ["Patient/p1", "Patient/p2"])
+    one["member"][1]["period"] = {"start": instant_text(start)}
+    put(world, HERE, one)
+    since = export().state.moment.at_us + 1
+    assert since < start
+    time.sleep(max(0.0, (start - now_us()) / 1e6) + 0.005)
+    done = export(Export("group", "g", types=("Patient",), since_us=since))
+    assert done.names == {"Patient/p2"}
+
+
+def test_members_of_whom_nothing_can_be_exported_are_told(world: Records, export: Any) -> None:
+    assert not export(Export("group", "g")).state.errors
+    one = group("g", ["Patient/p1", "Patient/nobody", "http://other/fhir/Patient/p2", "Practitioner/dr"])
+    one["member"].append({"entity": {"identifier": {"value": "1"}}})
+    one["member"].append({"entity": {"reference": "Patient/gone"}, "inactive": True})
+    put(world, HERE, one)
+    done = export(Export("group", "g", types=("Patient",)))
+    assert done.names == {"Patient/p1"}
+    (file,) = done.state.errors
+    (line,) = done.lines(file.name)
+    (issue,) = json.loads(line)["issue"]
+    assert issue["severity"] == "warning"
+    assert issue["diagnostics"].endswith(": 4")
 
 
 def test_a_group_that_is_not_there_is_said(world: Records, export: Any) -> None:

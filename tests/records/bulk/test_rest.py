@@ -145,14 +145,44 @@ def test_since_gives_deletions_as_bundles(place: Place) -> None:
         {"_typeFilter": "Observation?_count=3"},
         {"_type": "Patient", "_typeFilter": "Observation?code=a"},
         {"_elements": "a b"},
+        {"_elements": "nam"},
+        {"_elements": "Patient.status"},
+        {"_elements": "status", "_type": "Patient"},
+        {"_elements": ""},
+        {"_elements": ","},
+        {"_since": ""},
+        {"_since": "2199-01-01"},
+        {"_since": ["2020", "2021"]},
+        {"_since": "2021", "_until": "2020"},
+        {"_outputFormat": ["ndjson", "ndjson"]},
+        {"_outputFormat": ""},
         {"includeAssociatedData": "LatestProvenanceResources"},
     ],
 )
-def test_what_is_not_understood_is_refused(place: Place, params: dict[str, str]) -> None:
+def test_what_is_not_understood_is_refused(place: Place, params: dict[str, Any]) -> None:
     answer = place.http.get("/$export", params=params, headers=ASYNC)
     assert answer.status_code == 400
     assert answer.json()["resourceType"] == "OperationOutcome"
     assert "content-location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "params", [{"_elements": ""}, {"_since": "2199-01-01"}, {"_since": ["2020", "2021"]}]
+)
+def test_not_even_leniently_is_more_exported_than_was_meant(place: Place, params: dict[str, Any]) -> None:
+    headers = {**ASYNC, "Prefer": "respond-async, handling=lenient"}
+    assert place.http.get("/$export", params=params, headers=headers).status_code == 400
+
+
+def test_a_posted_parameter_may_be_of_any_type_that_says_it(place: Place) -> None:
+    def answered(*parameters: dict[str, Any]) -> int:
+        body = {"resourceType": "Parameters", "parameter": parameters}
+        return place.http.post("/$export", json=body, headers=ASYNC).status_code
+
+    assert answered({"name": "_since", "valueDate": "2020-01-01"}) == 202
+    assert answered({"name": "_since", "valueInstant": 5}) == 400
+    assert answered({"name": "_since", "valueDate": "2020-01-01", "valueInstant": "2021-01-01"}) == 400
+    assert answered({"name": "_type"}) == 400
 
 
 def test_leniently_it_is_left_aside_and_told(place: Place) -> None:

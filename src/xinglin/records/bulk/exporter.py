@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from xinglin.kernel.clock import now_us
+from xinglin.kernel.language import say
 from xinglin.records import repository as record
 from xinglin.records.bulk import repository
 from xinglin.records.bulk.files import Files
@@ -16,12 +17,15 @@ from xinglin.records.bulk.lines import deletions, lines
 from xinglin.records.bulk.moment import CHUNK, FIRST, Key, Moment, Row, Since, Walk
 from xinglin.records.bulk.request import Export
 from xinglin.records.bulk.selection import Ask, Members, Numbers, found_by, in_compartments, members
+from xinglin.records.rest.outcome import Issue, outcome
+from xinglin.standards.fhir.temporal import site_zone
 from xinglin.trust import Actor, scope
 
 if TYPE_CHECKING:
     from xinglin.records.service import Records
 
 FILE_BYTES: Final = 128 * 1024 * 1024
+_MEMBERS: Final = "errors-members.ndjson"
 SEARCH_S: Final = 3600.0
 """How long a ``_typeFilter`` may be searched for: nobody waits at the other end."""
 
@@ -118,7 +122,8 @@ class Exporter:
             if export.level == "group":
                 assert export.group is not None
                 bases = self._records.context(predicate.tenant).bases
-                group = members(connection, predicate, export.group, export.since_us, bases)
+                zone = site_zone(self._records.zone(predicate.tenant))
+                group = members(connection, predicate, export.group, export.since_us, bases, zone)
             search = Search(self._records.cursors, Bounds(time_s=SEARCH_S))
             filtered = {kind for kind, _ in export.filters}
             chosen, total = [], 0
@@ -140,8 +145,16 @@ class Exporter:
                     self._files.put(_selection(kind), [numbers.packed()])
         all_members = None if group is None else sorted([*group.before, *group.joined])
         state = State(moment, since, kinds, chosen, all_members, total)
+        if group is not None and group.unknown:
+            state.errors = [self._unknown(group.unknown)]
         self._watch.save(state)
         return state
+
+    def _unknown(self, count: int) -> File:
+        """The file that tells of members of whom nothing is exported: a Group that is exported in part must say so."""
+        said = say("records.bulk-members-unknown", "en", id=self._export.group, count=count)
+        told = outcome([Issue("warning", "incomplete", said)])
+        return File("OperationOutcome", _MEMBERS, 1, self._files.put(_MEMBERS, [told, b"\n"]))
 
     def run(self) -> State:
         """Write everything that is left. Raises what ``files`` and ``watch`` raise; then the same again goes on."""

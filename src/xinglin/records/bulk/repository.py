@@ -197,6 +197,16 @@ def owned(
         )
 
 
+def known(connection: Connection, predicate: Predicate, rids: Sequence[int]) -> int:
+    """How many of ``rids`` are, or were, resources; a number is also given to what others only refer to."""
+    condition, values = visible(predicate, "v")
+    found: set[int] = set()
+    for numbers in _filled(rids):
+        sql = f"SELECT v.rid FROM {_by_number(connection)} WHERE {condition} AND v.rid IN ({_MARKS})"
+        found.update(row[0] for row in connection.execute(sql, [*values, *numbers]).fetchall())
+    return len(found)
+
+
 def _by_number(connection: Connection) -> str:
     """``resource v``, looked up by rid: left the choice, SQLite goes through all of the type for each list of numbers."""
     return "resource v NOT INDEXED" if connection.dialect == "sqlite" else "resource v"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
+from xinglin.kernel.clock import now_us
 from xinglin.records.bulk.errors import BadExport
 from xinglin.standards.fhir.r4.compartments import PATIENT_COMPARTMENT
 from xinglin.standards.fhir.search.names import RESOURCE_TYPES
@@ -16,6 +17,9 @@ Level = Literal["system", "patient", "group"]
 NDJSON: Final = "application/fhir+ndjson"
 FORMATS: Final = (NDJSON, "application/ndjson", "ndjson")
 PARAMETERS: Final = ("_since", "_until", "_type", "_typeFilter", "_elements", "_outputFormat")
+_SINGLE: Final = frozenset(("_since", "_until", "_outputFormat"))
+_AHEAD_US: Final = 60_000_000
+"""By how much a client's clock may be ahead of ours."""
 _PRESENTING: Final = frozenset(
     (
         "_count",
@@ -107,14 +111,20 @@ def read_export(
     Raises BadExport, and what ``check`` raises.
     """
     reading = _Reading(level, zone, check, lenient)
+    seen: set[str] = set()
     for name, value in pairs:
+        if name in _SINGLE and name in seen:
+            raise BadExport("records.rest-repeated", expression=f"http.{name}", name=name)
+        seen.add(name)
         reading.take(name, value)
+    reading.check_range()
     types = reading.types
     if not types and any(name == "_type" for name, _ in pairs):
         raise BadExport("records.bulk-no-type", expression="http._type")
     for kind, _ in reading.filters:
         if types and kind not in types:
             reading.refuse("records.bulk-filter-type", "_typeFilter", type=kind)
+    reading.check_elements()
     export = Export(
         level,
         group,
@@ -149,6 +159,9 @@ class _Reading:
         self.left.append(error)
 
     def take(self, name: str, value: str) -> None:
+        if name in PARAMETERS and name != "_type" and not value.strip(", "):
+            # Not even leniently: without _elements or _since far more would come than was asked for.
+            raise BadExport("standards.search-empty-value", expression=f"http.{name}", name=name)
         if name == "_outputFormat":
             if value.replace(" ", "+").split(";")[0].strip().lower() not in FORMATS:
                 # Not even leniently: the client could not read what it would get.
@@ -175,6 +188,13 @@ class _Reading:
             return read(value.replace(" ", "+"), site_zone(self.zone))
         except (ValueError, TypeError) as error:
             raise BadExport("records.rest-instant", expression=f"http.{name}", name=name) from error
+
+    def check_range(self) -> None:
+        """Whether anything can lie between the two instants: an export of nothing looks as if nothing had changed."""
+        if self.since_us is not None and self.since_us > now_us() + _AHEAD_US:
+            raise BadExport("records.bulk-since-future", expression="http._since")
+        if self.since_us is not None and self.until_us is not None and self.since_us > self.until_us:
+            raise BadExport("records.bulk-range", expression="http._since")
 
     def type(self, kind: str) -> None:
         if kind not in RESOURCE_TYPES:
@@ -206,6 +226,20 @@ class _Reading:
             self.refuse("records.bulk-element", "_elements", name=name[:64])
         elif name not in self.elements:
             self.elements.append(name)
+
+    def check_elements(self) -> None:
+        """Whether each name is one of a type that is exported: else a misspelt one would be left out without a word."""
+        from xinglin.records.rest.shape import is_element
+
+        found = []
+        for name in self.elements:
+            kind, dot, element = name.rpartition(".")
+            kinds = [kind] if dot else self.types or RESOURCE_TYPES
+            if any(is_element(one, element) for one in kinds):
+                found.append(name)
+            else:
+                self.refuse("records.bulk-element", "_elements", name=name[:64])
+        self.elements = found
 
 
 def without_form(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -7,17 +7,20 @@ in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection
 from xinglin.records.bulk import repository
 from xinglin.records.bulk.errors import NoSuchGroup
 from xinglin.records.bulk.moment import Since
 from xinglin.records.bulk.request import Export, without_form
 from xinglin.records.identity.repository import find_entities
+from xinglin.standards.fhir.temporal import read
 from xinglin.trust import Predicate
 
 if TYPE_CHECKING:
@@ -143,6 +146,8 @@ class Members(msgspec.Struct, frozen=True):
 
     before: list[int]
     joined: list[int]
+    unknown: int = 0
+    """Members that are no patients of this record, and no Groups."""
 
     def numbers(self) -> Numbers:
         """All of them."""
@@ -150,19 +155,27 @@ class Members(msgspec.Struct, frozen=True):
 
 
 def members(
-    connection: Connection, predicate: Predicate, group: str, since_us: int | None, bases: tuple[str, ...]
+    connection: Connection,
+    predicate: Predicate,
+    group: str,
+    since_us: int | None,
+    bases: tuple[str, ...],
+    zone: tzinfo | None = None,
 ) -> Members:
     """The active members of a Group, of Groups in it too. Raises NoSuchGroup."""
-    now = _patients(connection, predicate, group, None, bases)
+    now = _patients(connection, predicate, group, None, bases, zone)
     if now is None:
         raise NoSuchGroup("records.bulk-no-group", id=group)
-    numbers = find_entities(connection, predicate.tenant, [("Patient", id_) for id_ in sorted(now)])
+    numbers = find_entities(connection, predicate.tenant, [("Patient", id_) for id_ in sorted(now.patients)])
     by_id = {name[1]: number for name, number in numbers.items()}
     then = set(by_id)
     if since_us is not None:
-        then = (_patients(connection, predicate, group, since_us, bases) or set()) & then
+        before = _patients(connection, predicate, group, since_us, bases, zone)
+        then = (before.patients if before is not None else set()) & then
     return Members(
-        sorted(by_id[id_] for id_ in then), sorted(number for id_, number in by_id.items() if id_ not in then)
+        sorted(by_id[id_] for id_ in then),
+        sorted(number for id_, number in by_id.items() if id_ not in then),
+        now.others + len(now.patients) - repository.known(connection, predicate, list(by_id.values())),
     )
 
 
@@ -170,9 +183,22 @@ class _Reference(msgspec.Struct):
     reference: str = ""
 
 
+class _Period(msgspec.Struct, frozen=True):
+    start: str = ""
+    end: str = ""
+
+
 class _Member(msgspec.Struct):
     entity: _Reference = msgspec.field(default_factory=_Reference)
     inactive: bool = False
+    period: _Period = _Period()
+
+    def active(self, at_us: int, zone: tzinfo | None) -> bool:
+        """Whether one is a member at an instant: not marked as having left, and within the period where one is given."""
+        if self.inactive:
+            return False
+        start, end = self.period.start, self.period.end
+        return not (start and read(start, zone)[0] > at_us) and not (end and read(end, zone)[1] <= at_us)
 
 
 class _Group(msgspec.Struct):
@@ -180,11 +206,24 @@ class _Group(msgspec.Struct):
     member: list[_Member] = []
 
 
+class _Named(msgspec.Struct):
+    """Whom a Group names: ids of patients, and how many others."""
+
+    patients: set[str]
+    others: int = 0
+
+
 def _patients(
-    connection: Connection, predicate: Predicate, group: str, before_us: int | None, bases: tuple[str, ...]
-) -> set[str] | None:
-    """Ids of the patients; None where there is no such Group."""
-    found: set[str] = set()
+    connection: Connection,
+    predicate: Predicate,
+    group: str,
+    before_us: int | None,
+    bases: tuple[str, ...],
+    zone: tzinfo | None,
+) -> _Named | None:
+    """Who is a member now, or was just before ``before_us``; None where there is (was) no such Group."""
+    found = _Named(set())
+    at_us = now_us() if before_us is None else before_us
     seen, waiting = {group}, [(group, 0)]
     while waiting:
         id_, depth = waiting.pop()
@@ -192,14 +231,17 @@ def _patients(
         if body is None:
             if id_ == group:
                 return None
+            found.others += 1
             continue
         for member in msgspec.json.decode(body, type=_Group).member:
-            if member.inactive:
+            if not member.active(at_us, zone):
                 continue
             kind, named = _local(member.entity.reference, bases)
             if kind == "Patient":
-                found.add(named)
-            elif kind == "Group" and named not in seen and depth < DEEPEST:
+                found.patients.add(named)
+            elif kind != "Group":
+                found.others += 1
+            elif named not in seen and depth < DEEPEST:
                 seen.add(named)
                 waiting.append((named, depth + 1))
     return found

@@ -70,6 +70,8 @@ def running(job: Job) -> Answer:
     """202: how far it is, and when to ask again: soon at first, ever more rarely later."""
     elapsed_s = (now_us() - job.queued_us) / 1e6
     shown = "queued"
+    if job.state == "queued" and job.attempts:  # so that whoever waits can see that something is wrong
+        shown = f"waiting to try again after attempt {job.attempts} of {job.attempts_most}"
     if job.state == "running":
         shown = (
             f"{min(99, 100 * job.done // job.of)}% ({job.done} of about {job.of})" if job.of else "running"

@@ -53,6 +53,15 @@ def only_elements(type_: str, body: bytes, wanted: frozenset[str]) -> bytes:
     return _top(body, keep)
 
 
+def is_element(type_: str, name: str) -> bool:
+    """Whether ``_elements`` can name it for resources of ``type_``: an element at the top, a choice with or without type.
+
+    >>> is_element("Observation", "value"), is_element("Observation", "valueQuantity"), is_element("Patient", "nam")
+    (True, True, False)
+    """
+    return name in ELEMENTS[type_] or name in _choices(type_)
+
+
 def only_summary(type_: str, body: bytes) -> bytes:
     """``body`` with the elements that the standard marks as summary, at every depth."""
     return _tagged(_summarised(type_, _members(body)))
