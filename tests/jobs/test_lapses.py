@@ -10,7 +10,8 @@ import pytest
 
 from jobs.conftest import Clock
 from xinglin.jobs import Job, Kind, LeaseLost, Queue, Work, Worker
-from xinglin.kernel.database import Connection, Unavailable, open_database
+from xinglin.jobs.ending import Endings
+from xinglin.kernel.database import Connection, DatabaseError, Unavailable, open_database
 from xinglin.kernel.language import Language
 from xinglin.records.schema import migrate
 
@@ -196,3 +197,55 @@ def test_a_worker_ends_though_its_database_is_away(queue: Queue, monkeypatch: py
         worker.stop(1.5)
         assert real.monotonic() - began < 8
     assert queue.get(job.id).state == "running", "its lease runs out, and another worker takes it up"
+
+
+def test_a_job_that_gives_no_sign_of_life_is_asked_to_end_and_one_that_does_is_not(queue: Queue) -> None:
+    def hangs(work: Work) -> None:
+        real.sleep(0.8)  # without a sign of life
+        work.check()
+
+    def works(work: Work) -> None:
+        for _ in range(80):
+            real.sleep(0.01)
+            work.check()
+
+    jobs = [queue.add("hangs", attempts=1), queue.add("works", attempts=1)]
+    worker = Worker(
+        queue,
+        [Kind("hangs", hangs, silent_s=0.5), Kind("works", works, silent_s=0.5)],
+        lease_s=0.4,
+    )
+    worker.start()
+    try:
+        _soon(lambda: all(queue.get(job.id).ended for job in jobs))
+    finally:
+        worker.stop(2)
+    hung, worked = (queue.get(job.id) for job in jobs)
+    assert (hung.state, hung.error and hung.error[0]) == ("failed", "jobs.silent")
+    assert worked.state == "done"
+
+
+def test_a_worker_goes_on_where_the_end_of_a_job_cannot_be_written(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinglin.jobs.keeping.RECONCILE_S", 0.2)
+    refused: list[int] = []
+    fail = Endings.fail
+
+    def refuses(self: Endings, *given: object, **more: object) -> None:
+        if len(refused) < 4:
+            refused.append(1)
+            raise DatabaseError("kernel.database-failed", reason="x")
+        fail(self, *given, **more)  # type: ignore[arg-type]
+
+    def run(work: Work) -> None:
+        raise OSError
+
+    monkeypatch.setattr(Endings, "fail", refuses)
+    jobs = [queue.add("a", attempts=1), queue.add("a", attempts=1), queue.add("b")]
+    worker = Worker(queue, [Kind("a", run), Kind("b", lambda work: None)], threads=1, lease_s=0.4)
+    worker.start()
+    try:
+        _soon(lambda: [queue.get(job.id).state for job in jobs] == ["failed", "failed", "done"])
+    finally:
+        worker.stop(2)

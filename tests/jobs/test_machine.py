@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
@@ -31,7 +33,7 @@ LATE_S = 700
 
 @dataclass
 class Held:
-    """A claim as the model knows it."""
+    """A claim as the model knows it; ``claim`` 0: the job was put back at once, and whoever acts on it comes too late."""
 
     job: Job
     worker: int
@@ -73,6 +75,7 @@ class Machine(RuleBasedStateMachine):
         self.numbers = 0
         self.claimed = 0
         self.workers = [self._worker(), self._worker()]
+        self.turns = [-1, -1]
 
     def _worker(self) -> Worker:
         worker = Worker(self.queue, [Kind("a", lambda work: None)], lease_s=LEASE_S, seed=3, name="x")
@@ -129,34 +132,37 @@ class Machine(RuleBasedStateMachine):
                 worker.keeper._renew()
 
     @rule(target=claims, number=st.integers(0, 1))
-    def claim(self, number: int) -> Held | None:
-        return self._claim(number)
+    def claim(self, number: int) -> Any:
+        return multiple(*self._claim(number))
 
-    def _claim(self, number: int) -> Held | None:
+    def _claim(self, number: int) -> list[Held]:
         worker = self.workers[number]
         worker.keeper._renew()
         jobs = worker.claim()
         worker._hand.clear()
-        certain = [
-            (-known.priority, known.run_at_us, known.number, id_)
+        certain = {
+            id_: known
             for id_, known in self.known.items()
             if known.state == "queued" and known.run_at_us <= self.time.us and not known.waits
-        ]
+        }
         perhaps = [known for known in self.known.values() if known.state == "queued" and known.waits]
         if not jobs:
             assert not certain
-            return None
+            return []
         for job in jobs:
             known = self.known[job.id]
             assert known.state == "queued"
             assert known.run_at_us <= self.time.us or known.waits
         if not perhaps:  # then the order is known to the last place
-            assert [job.id for job in jobs] == [each[3] for each in sorted(certain)][: len(jobs)]
+            assert [job.id for job in jobs] == in_turn(certain, self.turns[number])[: len(jobs)]
+        self.turns[number] = jobs[-1].tenant
+        late = []
         for job in jobs[1:]:
             worker.endings.put_back(job)  # one at a time is enough to be wrong about
             self.known[job.id].run_at_us = self.time.us
             self.known[job.id].waits = False
-        return self._took(jobs[0], number)
+            late.append(Held(job, number, 0))
+        return [self._took(jobs[0], number), *late]
 
     def _took(self, job: Job, number: int) -> Held:
         known = self.known[job.id]
@@ -167,17 +173,13 @@ class Machine(RuleBasedStateMachine):
         assert job.checkpoint == known.checkpoint
         return Held(job, number, self.claimed)
 
-    def _current(self, held: Held | None) -> Known | None:
+    def _current(self, held: Held) -> Known | None:
         """The job of a claim while the claim holds."""
-        if held is None:
-            return None
         known = self.known[held.job.id]
         return known if known.claim == held.claim and known.state == "running" else None
 
     @rule(held=claims)
-    def succeed(self, held: Held | None) -> None:
-        if held is None:
-            return
+    def succeed(self, held: Held) -> None:
         known = self._current(held)
         work = Work(self.queue, held.job)
         if known is None:
@@ -188,9 +190,7 @@ class Machine(RuleBasedStateMachine):
             known.state, known.claim = "done", None
 
     @rule(held=claims)
-    def succeed_with_others(self, held: Held | None) -> None:
-        if held is None:
-            return
+    def succeed_with_others(self, held: Held) -> None:
         worker = self.workers[held.worker]
         known = self._current(held)
         worker.endings.done(Work(self.queue, held.job), None)
@@ -199,9 +199,7 @@ class Machine(RuleBasedStateMachine):
             known.state, known.claim = "done", None
 
     @rule(held=claims, at=st.integers(0, 9))
-    def save(self, held: Held | None, at: int) -> None:
-        if held is None:
-            return
+    def save(self, held: Held, at: int) -> None:
         known = self._current(held)
         work = Work(self.queue, held.job)
         if known is None:
@@ -212,9 +210,7 @@ class Machine(RuleBasedStateMachine):
             known.checkpoint = {"at": at}
 
     @rule(held=claims, permanent=st.booleans())
-    def fail(self, held: Held | None, permanent: bool) -> None:
-        if held is None:
-            return
+    def fail(self, held: Held, permanent: bool) -> None:
         known = self._current(held)
         error = Permanent("jobs.cron-never") if permanent else OSError()
         self.workers[held.worker].endings.broke(Work(self.queue, held.job), error)
@@ -229,10 +225,10 @@ class Machine(RuleBasedStateMachine):
             known.state, known.waits = "queued", True
 
     @rule(target=claims, number=st.integers(0, 1))
-    def die(self, number: int) -> Held | None:
+    def die(self, number: int) -> Any:
         """A worker is killed; when its lease is over its jobs are taken up, and one is claimed again."""
         dead = self.workers[number]
-        self.workers[number] = self._worker()
+        self.workers[number], self.turns[number] = self._worker(), -1
         self.time.pass_s(LATE_S)
         for worker in self.workers:
             worker.keeper._renew()
@@ -255,7 +251,14 @@ class Machine(RuleBasedStateMachine):
             else:
                 known.state, known.waits = "queued", True
         self.time.pass_s(LEASE_S - 1)  # longer than the delay after a worker's death
-        return self._claim(number)
+        return multiple(*self._claim(number))
+
+    @rule(target=claims, held=claims)
+    def fail_and_be_claimed_again(self, held: Held) -> Any:
+        """By the same worker: what the earlier claim still does must not count for the later one."""
+        self.fail(held, permanent=False)
+        self.pass_time(LEASE_S - 1)
+        return multiple(*self._claim(held.worker))
 
     @rule(job=jobs)
     def cancel(self, job: tuple[str, int]) -> None:
@@ -293,6 +296,20 @@ class Machine(RuleBasedStateMachine):
                 known.state, known.tenant, known.attempts, known.cancel_asked, known.checkpoint,
             )  # fmt: skip
             assert (job.owner is None) or job.state != "queued"
+
+
+def in_turn(jobs: dict[str, Known], after: int) -> list[str]:
+    """Higher priorities first; within one the tenants in turn, from behind ``after``; of a tenant in order of time."""
+    found: list[str] = []
+    for priority in sorted({known.priority for known in jobs.values()}, reverse=True):
+        lines: dict[int, list[str]] = {}
+        for id_, known in sorted(jobs.items(), key=lambda one: (one[1].run_at_us, one[1].number)):
+            if known.priority == priority:
+                lines.setdefault(known.tenant, []).append(id_)
+        circle = sorted(lines, key=lambda tenant: (tenant <= after, tenant))
+        turns = zip_longest(*(lines[tenant] for tenant in circle))
+        found += [id_ for turn in turns for id_ in turn if id_ is not None]
+    return found
 
 
 def _empty(connection: Connection) -> None:

@@ -14,7 +14,16 @@ from contextlib import suppress
 from typing import Any, Final
 
 from xinglin.jobs import repository
-from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, Stopping, TooLong, WorkerLost, passing
+from xinglin.jobs.errors import (
+    Cancelled,
+    Interrupted,
+    LeaseLost,
+    Silent,
+    Stopping,
+    TooLong,
+    WorkerLost,
+    passing,
+)
 from xinglin.jobs.leases import repository as leases
 from xinglin.jobs.model import Job
 from xinglin.jobs.queue import Queue
@@ -110,7 +119,8 @@ class Endings:
             self.put_back(job)
             return
         if isinstance(error, TooLong):
-            self.too_long(job, time.monotonic() - work.began_s)
+            since_s = work.silent_since_s if isinstance(error, Silent) else work.began_s
+            self.too_long(job, type(error), time.monotonic() - since_s)
             return
         reason: Reason | None
         if isinstance(error, Interrupted):
@@ -122,9 +132,10 @@ class Endings:
             self._log.error("unexpected", job=job.id, kind=type(error).__name__)
         self._end_failed(job, reason, again, cancelled=isinstance(error, Cancelled))
 
-    def too_long(self, job: Job, seconds: float) -> None:
-        """The run has taken longer than it may."""
-        self._end_failed(job, ("jobs.too-long", {"seconds": round(seconds)}), True)
+    def too_long(self, job: Job, why: type[TooLong], seconds: float) -> None:
+        """The run has taken longer than it may, or been silent for so long."""
+        key = "jobs.silent" if issubclass(why, Silent) else "jobs.too-long"
+        self._end_failed(job, (key, {"seconds": round(seconds)}), True)
 
     def _end_failed(self, job: Job, reason: Reason | None, again: bool, *, cancelled: bool = False) -> None:
         try:

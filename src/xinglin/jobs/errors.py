@@ -4,6 +4,7 @@ XinglinError
  └─ JobError             500
      ├─ NoSuchJob        404  not-found
      ├─ NotNow           409  conflict   the job is in no state for that (cancel of an ended one, retry of a running one)
+     ├─ TooLarge         413  too-long   arguments, a result or a checkpoint that no row of the queue should hold
      ├─ BadSchedule      400  invalid    a cron line or a time zone that says no time
      ├─ Permanent        500  what a job raises where trying again cannot help
      ├─ WorkerLost       500  the reason of a job whose worker ended under it, too many times
@@ -15,6 +16,7 @@ Exception
      ├─ LeaseLost        another worker has the job now: touch nothing more
      ├─ Stopping         this worker ends: another goes on from the saved checkpoint
      └─ TooLong          the attempt has taken longer than its kind may: another begins at the saved checkpoint
+         └─ Silent       … has given no sign of life for longer than its kind may
 
 Interrupted is no XinglinError, so that a job that goes on after a bad row does not go on after these.
 """
@@ -24,10 +26,22 @@ from __future__ import annotations
 from typing import ClassVar
 
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.language import Language, say
 
 
 class JobError(XinglinError):
     """The queue cannot do what is asked."""
+
+    words: ClassVar[dict[str, str]] = {"state": "jobs.state-", "field": "jobs.cron-field-"}
+    """Values that are themselves words of a language, and where these stand."""
+
+    def say(self, language: Language = "en") -> str:
+        """See XinglinError."""
+        values = {
+            name: say(self.words[name] + str(value), language) if name in self.words else value
+            for name, value in self.values.items()
+        }
+        return say(self.key, language, **values)
 
 
 class NoSuchJob(JobError):
@@ -42,6 +56,13 @@ class NotNow(JobError):
 
     status: ClassVar[int] = 409
     issue: ClassVar[str] = "conflict"
+
+
+class TooLarge(JobError):
+    """More than a row of the queue should hold; nothing was written."""
+
+    status: ClassVar[int] = 413
+    issue: ClassVar[str] = "too-long"
 
 
 class BadSchedule(JobError):
@@ -81,6 +102,10 @@ class Stopping(Interrupted):
 
 class TooLong(Interrupted):
     """The attempt has taken longer than its kind may; it counts as a failed one."""
+
+
+class Silent(TooLong):
+    """The attempt has given no sign of life for longer than its kind may go without one."""
 
 
 LATER = frozenset({408, 409, 412, 423, 425, 429})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from xinglin.kernel.language import Language, say
 
@@ -25,7 +25,9 @@ class Kind:
     ``attempts``: how often a job of the kind is tried unless `Queue.add` says otherwise. ``concurrency``: how many of the
     kind one worker runs at a time, 0 no limit. ``title``: the key of the sentence that a person reads in place of the
     name, filled from the job's arguments; ``records.job-export`` where nothing is said. ``most_s``: how long one attempt may
-    take, 0 no limit: then it is asked to end, and soon given up if it does not; it counts as a failed one.
+    take; ``silent_s``: how long it may go without a sign of life (`Work.check`, `save`, `progress`), for work that may take
+    any time but never hang. 0: no limit. Past either it is asked to end, and soon given up if it does not; that counts
+    as a failed attempt.
     """
 
     name: str
@@ -34,6 +36,53 @@ class Kind:
     concurrency: int = 0
     title: str = ""
     most_s: float = 0.0
+    silent_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a job is wanted.
+
+    Parameters
+    ----------
+    priority : int
+        Higher ones run first.
+    run_at_us : int, optional
+        Not before this instant (µs UTC).
+    attempts : int, optional
+        How often it is tried in all before it is given up as failed; by default as its kind says.
+    unique : str
+        Of one kind and tenant there is one job of this key, until it has ended.
+    shown : bool
+        Whether people see it: as a FHIR Task of the same id, where the record is.
+    """
+
+    tenant: int = 1
+    actor: str = "local-system"
+    purpose: str = "HOPERAT"
+    priority: int = 0
+    run_at_us: int | None = None
+    attempts: int | None = None
+    unique: str = ""
+    shown: bool = False
+
+
+class Lasting(TypedDict, total=False):
+    """Those of `Terms` that hold for every job of a schedule, as keywords; one that is left out is as there."""
+
+    tenant: int
+    actor: str
+    purpose: str
+    priority: int
+    attempts: int | None
+    shown: bool
+
+
+class Options(Lasting, total=False):
+    """`Terms` as keywords."""
+
+    run_at_us: int | None
+    unique: str
 
 
 @dataclass(frozen=True)

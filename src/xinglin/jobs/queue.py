@@ -9,12 +9,12 @@ from __future__ import annotations
 import builtins
 import contextvars
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Unpack
 
 from xinglin.jobs import repository
 from xinglin.jobs.errors import NoSuchJob, NotNow
 from xinglin.jobs.leases import repository as leases
-from xinglin.jobs.model import Job, Kind, LogLine, Schedule, State, title
+from xinglin.jobs.model import Job, Kind, Lasting, LogLine, Options, Schedule, State, Terms, title
 from xinglin.jobs.schedules import Timetable
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, Database
@@ -22,7 +22,8 @@ from xinglin.kernel.ids import new_id
 from xinglin.kernel.language import Language
 from xinglin.kernel.log import REQUEST
 
-LOG_LINES: Final = 1000
+ARGUMENTS_MOST: Final = 1 << 20
+"""Bytes of a job's arguments as JSON: what is larger belongs into the record or the blobs, and its id here."""
 
 
 class Observer(Protocol):
@@ -44,67 +45,30 @@ class Queue:
 
     # Adding
 
-    def add(
-        self,
-        kind: str,
-        arguments: Mapping[str, Any] | None = None,
-        *,
-        tenant: int = 1,
-        actor: str = "local-system",
-        purpose: str = "HOPERAT",
-        priority: int = 0,
-        run_at_us: int | None = None,
-        attempts: int | None = None,
-        unique: str = "",
-        shown: bool = False,
-    ) -> Job:
+    def add(self, kind: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[Options]) -> Job:
         """A new job, on disk once this returns; where ``unique`` is taken by one of its kind not yet ended, that one.
 
-        Parameters
-        ----------
-        arguments : dict
-            What JSON holds; ids and parameters, never clinical content.
-        priority : int
-            Higher ones run first.
-        run_at_us : int, optional
-            Not before this instant (µs UTC).
-        attempts : int, optional
-            How often it is tried in all before it is given up as failed; by default as its kind says.
-        shown : bool
-            Whether people see it: as a FHIR Task of the same id, where the record is.
+        ``arguments`` are what JSON holds, at most `ARGUMENTS_MOST` bytes of it: ids and parameters, never clinical content.
+        ``options`` are those of `Terms`. Raises TooLarge.
         """
         # In the caller's context: the writer's thread knows nothing of the request that asked.
         enqueue = contextvars.copy_context().run
         return self.database.write(
-            lambda connection: enqueue(
-                self.enqueue, connection, kind, arguments, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
-                run_at_us=run_at_us, attempts=attempts, unique=unique, shown=shown,
-            )
-        )  # fmt: skip
+            lambda connection: enqueue(lambda: self.enqueue(connection, kind, arguments, **options))
+        )
 
     def enqueue(
         self,
         connection: Connection,
         kind: str,
         arguments: Mapping[str, Any] | None = None,
-        *,
-        tenant: int = 1,
-        actor: str = "local-system",
-        purpose: str = "HOPERAT",
-        priority: int = 0,
-        run_at_us: int | None = None,
-        attempts: int | None = None,
-        unique: str = "",
-        shown: bool = False,
+        **options: Unpack[Options],
     ) -> Job:
         """`add` as part of a unit of work that is running: the job is there if and only if the unit is."""
         now = now_us()
-        job = _new(
-            kind, arguments, now, tenant=tenant, actor=actor, purpose=purpose, priority=priority,
-            run_at_us=run_at_us, attempts=attempts, unique=unique, shown=shown,
-        )  # fmt: skip
+        job = _new(kind, arguments, now, Terms(**options))
         while not repository.insert(connection, job):
-            there = repository.holder(connection, tenant, kind, unique)
+            there = repository.holder(connection, job.tenant, kind, job.unique)
             if there is not None:  # else it ended between the two statements
                 return there
         if request := REQUEST.get():
@@ -117,7 +81,8 @@ class Queue:
     ) -> int:
         """Add a job for each of ``arguments``, all or none; how many. For many small ones that nobody is shown."""
         now = now_us()
-        jobs = [_new(kind, each, now, tenant=tenant, priority=priority) for each in arguments]
+        terms = Terms(tenant=tenant, priority=priority)
+        jobs = [_new(kind, each, now, terms) for each in arguments]
         self.database.write(lambda connection: repository.insert_many(connection, jobs))
         return len(jobs)
 
@@ -154,10 +119,10 @@ class Queue:
         return [] if job is None else [job]
 
     def log(self, id_: str, tenant: int = 1) -> builtins.list[LogLine]:
-        """What the job said, oldest first; the last 1,000 lines. Raises NoSuchJob."""
+        """What the job said, oldest first: all that is kept, see `repository.log`. Raises NoSuchJob."""
         with self.database.read() as connection:
             _there(repository.get(connection, tenant, id_), id_)
-            return repository.logged(connection, tenant, id_, LOG_LINES)
+            return repository.logged(connection, tenant, id_)
 
     def counts(self, tenant: int | None = 1) -> dict[str, int]:
         """Jobs of each state, of one tenant or (None) of all."""
@@ -231,23 +196,20 @@ class Queue:
         every_s: float | None = None,
         cron: str | None = None,
         zone: str = "UTC",
-        tenant: int = 1,
-        actor: str = "local-system",
-        purpose: str = "HOPERAT",
-        priority: int = 0,
-        attempts: int | None = None,
-        shown: bool = False,
+        **options: Unpack[Lasting],
     ) -> Schedule:
         """Have a job enqueued again and again, by whichever worker is there first, once a tick.
 
         ``every_s`` seconds, or as ``cron`` says in the time zone ``zone``: five fields, minute hour day month weekday.
         The same name and times again leave the next tick where it is. Ticks that nobody was there for are made up for
-        once; a tick whose forerunner has not ended yet adds nothing. Raises BadSchedule.
+        once; a tick whose forerunner has not ended yet adds nothing. Raises BadSchedule, TooLarge.
         """
+        terms = Terms(**options)
+        repository.packed_within(arguments or {}, ARGUMENTS_MOST, "jobs.arguments-large", kind=kind)
         return self.timetable.put(
             Schedule(
-                name, tenant, kind, dict(arguments or {}), every_s, cron, zone, actor, purpose, priority, attempts or 0,
-                shown, 0, None,
+                name, terms.tenant, kind, dict(arguments or {}), every_s, cron, zone, terms.actor, terms.purpose,
+                terms.priority, terms.attempts or 0, terms.shown, 0, None,
             )
         )  # fmt: skip
 
@@ -269,25 +231,14 @@ def ask_to_cancel(connection: Connection, tenant: int, id_: str) -> bool:
     return True
 
 
-def _new(
-    kind: str,
-    arguments: Mapping[str, Any] | None,
-    now: int,
-    *,
-    tenant: int = 1,
-    actor: str = "local-system",
-    purpose: str = "HOPERAT",
-    priority: int = 0,
-    run_at_us: int | None = None,
-    attempts: int | None = None,
-    unique: str = "",
-    shown: bool = False,
-) -> Job:
+def _new(kind: str, arguments: Mapping[str, Any] | None, now: int, terms: Terms) -> Job:
+    repository.packed_within(arguments or {}, ARGUMENTS_MOST, "jobs.arguments-large", kind=kind)
     return Job(
-        id=new_id(), tenant=tenant, kind=kind, state="queued", actor=actor, purpose=purpose,
-        arguments=dict(arguments or {}), priority=priority, attempts=0, attempts_most=attempts or 0,
-        run_at_us=now if run_at_us is None else run_at_us, queued_us=now, started_us=None, ended_us=None, owner=None,
-        done=0, of=None, stage="", result=None, error=None, cancel_asked=False, unique=unique, shown=shown,
+        id=new_id(), tenant=terms.tenant, kind=kind, state="queued", actor=terms.actor, purpose=terms.purpose,
+        arguments=dict(arguments or {}), priority=terms.priority, attempts=0, attempts_most=terms.attempts or 0,
+        run_at_us=now if terms.run_at_us is None else terms.run_at_us, queued_us=now, started_us=None, ended_us=None,
+        owner=None, done=0, of=None, stage="", result=None, error=None, cancel_asked=False, unique=terms.unique,
+        shown=terms.shown,
     )  # fmt: skip
 
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
 from typing import Any, Final
 
 import msgspec
 
+from xinglin.jobs.errors import TooLarge
 from xinglin.jobs.model import ATTEMPTS, STATES, Job, Level, LogLine, State
 from xinglin.kernel.database import Connection, Row
 
@@ -30,6 +33,14 @@ Candidate = tuple[int, int, str, int, int]
 def packed(value: Any) -> str | None:
     """JSON, None for None."""
     return None if value is None else msgspec.json.encode(value).decode()
+
+
+def packed_within(value: Any, most: int, key: str, **values: str) -> str | None:
+    """`packed`, where that is at most ``most`` bytes. Raises TooLarge with the sentence ``key``."""
+    text = msgspec.json.encode(value)
+    if len(text) > most:
+        raise TooLarge(key, size=len(text), most=most, **values)
+    return text.decode()
 
 
 def unpacked(text: str | None) -> Any:
@@ -151,11 +162,15 @@ def under_way(connection: Connection, tenant: int, shown: bool | None, limit: in
         f"SELECT {COLUMNS} FROM {_by(connection, 'job_running')} WHERE state = 1 AND tenant = ?{also} LIMIT ?",
         (tenant, limit),
     ).fetchall()
-    queued = connection.execute(
-        f"SELECT {COLUMNS} FROM {_by(connection, 'job_ready')} WHERE state = 0 AND tenant = ?{also}"
-        " ORDER BY priority DESC, run_at_us, seq LIMIT ?",
-        (tenant, limit),
-    ).fetchall()
+    queued: list[Row] = []
+    below: int | None = None
+    while len(queued) < limit and (priority := _priority(connection, below)) is not None:
+        queued += connection.execute(
+            f"SELECT {COLUMNS} FROM {_by(connection, 'job_ready')} WHERE state = 0 AND priority = ? AND tenant = ?{also}"
+            " ORDER BY run_at_us, seq LIMIT ?",
+            (priority, tenant, limit - len(queued)),
+        ).fetchall()
+        below = priority
     return [job_of(row) for row in (*running, *queued)]
 
 
@@ -189,30 +204,26 @@ def waiting(connection: Connection, now_us: int) -> tuple[int, int | None]:
 def next_due_us(connection: Connection, after_us: int) -> int | None:
     """When the next queued job comes due after ``after_us``; None where none does."""
     found: list[int] = []
-    below: int | None = None
-    while (priority := _priority(connection, below)) is not None:
+    for priority, tenant in _lines(connection):
         row = connection.execute(
-            "SELECT min(run_at_us) FROM job WHERE state = 0 AND priority = ? AND run_at_us > ?",
-            (priority, after_us),
+            "SELECT min(run_at_us) FROM job WHERE state = 0 AND priority = ? AND tenant = ? AND run_at_us > ?",
+            (priority, tenant, after_us),
         ).fetchone()
         if row is not None and row[0] is not None:
             found.append(row[0])
-        below = priority
     return min(found, default=None)
 
 
 def any_due(connection: Connection, kinds: Sequence[str], now_us: int) -> bool:
     """Whether any queued job of these kinds may run."""
-    below: int | None = None
-    while kinds and (priority := _priority(connection, below)) is not None:
+    for priority, tenant in _lines(connection) if kinds else ():
         row = connection.execute(
-            "SELECT 1 FROM job WHERE state = 0 AND priority = ? AND run_at_us <= ?"
-            f" AND kind IN ({','.join('?' * len(kinds))}) LIMIT 1",
-            (priority, now_us, *kinds),
+            "SELECT 1 FROM job WHERE state = 0 AND priority = ? AND tenant = ? AND run_at_us <= ?"
+            f" AND kind IN ({_marks(kinds)}) LIMIT 1",
+            (priority, tenant, now_us, *kinds),
         ).fetchone()
         if row is not None:
             return True
-        below = priority
     return False
 
 
@@ -230,29 +241,64 @@ def _priority(connection: Connection, below: int | None) -> int | None:
     return None if row is None else int(row[0])
 
 
+def _tenants(connection: Connection, priority: int, after: int, most: int) -> list[int]:
+    """Tenants that have queued jobs of this priority, at most so many, in a circle from behind ``after``; each is one seek."""
+    found: list[int] = []
+    for low, high in ((after, _HIGHEST), (-1, after)):
+        while len(found) < most:
+            row = connection.execute(
+                "SELECT min(tenant) FROM job WHERE state = 0 AND priority = ? AND tenant > ? AND tenant <= ?",
+                (priority, low, high),
+            ).fetchone()
+            if row is None or row[0] is None:
+                break
+            low = int(row[0])
+            found.append(low)
+    return found
+
+
+_HIGHEST: Final = 2**31 - 1
+
+
+def _lines(connection: Connection) -> Iterator[tuple[int, int]]:
+    """The lines that jobs wait in, one for each priority and tenant: highest priority first."""
+    below: int | None = None
+    while (priority := _priority(connection, below)) is not None:
+        for tenant in _tenants(connection, priority, -1, _HIGHEST):
+            yield priority, tenant
+        below = priority
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a worker would take: due jobs of ``kinds``, at most ``limit`` to choose from, beginning behind a tenant's turn."""
+
+    worker: str
+    fence: int
+    kinds: Sequence[str]
+    limit: int
+    after_tenant: int
+
+
 def claim(
     connection: Connection,
-    worker: str,
-    fence: int,
-    kinds: Sequence[str],
-    limit: int,
+    asked: Claim,
     now_us: int,
     choose: Callable[[list[Candidate]], list[Candidate]],
 ) -> list[Job]:
-    """Make due jobs this worker's: the first of at most ``limit`` in order of priority, as ``choose`` says.
+    """Make due jobs the worker's: of the first, in order of priority, those that ``choose`` says.
 
-    On PostgreSQL rows that another worker is claiming are passed over.
+    Within a priority tenants take turns, so that the thousand jobs of one are not in the way of another's one; each
+    tenant's come in order of time. On PostgreSQL rows that another worker is claiming are passed over.
     """
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
     found: list[Candidate] = []
     below: int | None = None
-    while len(found) < limit and (priority := _priority(connection, below)) is not None:
-        rows = connection.execute(
-            "SELECT seq, tenant, kind, attempts, shown FROM job WHERE state = 0 AND priority = ? AND run_at_us <= ?"
-            f" AND kind IN ({','.join('?' * len(kinds))}) ORDER BY run_at_us, seq LIMIT ?{lock}",
-            (priority, now_us, *kinds, limit - len(found)),
-        )
-        found += rows.fetchall()
+    while len(found) < asked.limit and (priority := _priority(connection, below)) is not None:
+        found += _in_turn(connection, asked, priority, now_us, asked.limit - len(found))
         below = priority
     chosen = choose(found)
     if not chosen:
@@ -261,9 +307,33 @@ def claim(
         "UPDATE job SET state = 1, attempts = attempts + 1, owner = ?, fence = ?, started_us = ?"
         f" WHERE {_THESE[connection.dialect]} AND state = 0 RETURNING {COLUMNS}"
     )
-    rows = connection.execute(sql, (worker, fence, now_us, *_keys(connection, chosen)))
+    rows = connection.execute(sql, (asked.worker, asked.fence, now_us, *_keys(connection, chosen)))
     jobs = {job.seq: job for job in map(job_of, rows)}
     return [jobs[candidate[0]] for candidate in chosen if candidate[0] in jobs]
+
+
+def _in_turn(connection: Connection, asked: Claim, priority: int, now_us: int, limit: int) -> list[Candidate]:
+    """Due jobs of one priority, one of each tenant after another; a tenant that has few leaves its share to the rest."""
+    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
+    sql = (
+        "SELECT seq, tenant, kind, attempts, shown FROM job WHERE state = 0 AND priority = ? AND tenant = ?"
+        f" AND run_at_us <= ? AND kind IN ({_marks(asked.kinds)}) ORDER BY run_at_us, seq LIMIT ?{lock}"
+    )
+    due: dict[int, list[Candidate]] = {
+        tenant: [] for tenant in _tenants(connection, priority, asked.after_tenant, limit)
+    }
+    wanting, left = list(due), limit
+    while wanting and left > 0:
+        share = -(-left // len(wanting))
+        for tenant in list(wanting):
+            most = len(due[tenant]) + share
+            values = (priority, tenant, now_us, *asked.kinds, most)
+            due[tenant] = connection.execute(sql, values).fetchall()
+            if len(due[tenant]) < most:
+                wanting.remove(tenant)
+        left = limit - sum(map(len, due.values()))
+    turns = (candidate for turn in zip_longest(*due.values()) for candidate in turn if candidate is not None)
+    return list(islice(turns, limit))
 
 
 def set_attempts(connection: Connection, jobs: Sequence[Job], most: int) -> None:
@@ -323,13 +393,13 @@ def finish(
     state: State,
     now_us: int,
     *,
-    result: Mapping[str, Any] | None = None,
+    result: str | None = None,
     error: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Job | None:
-    """End a job of this claim; the job as it is then, None where it is no longer this claim's."""
+    """End a job of this claim, with its result as JSON; the job as it is then, None where it is no longer this claim's."""
     row = connection.execute(
         f"UPDATE job SET state = ?, ended_us = ?, result = ?, error = ?{_HELD} RETURNING {COLUMNS}",
-        (STATES.index(state), now_us, packed(result), packed(error), *_held(job)),
+        (STATES.index(state), now_us, result, packed(error), *_held(job)),
     ).fetchone()
     return None if row is None else job_of(row)
 
@@ -390,13 +460,10 @@ def requeue(connection: Connection, job: Job, now_us: int) -> Job:
 # While it runs
 
 
-def save(connection: Connection, job: Job, checkpoint: Mapping[str, Any]) -> bool:
-    """Keep a checkpoint; False where the job is no longer this claim's."""
+def save(connection: Connection, job: Job, checkpoint: str | None) -> bool:
+    """Keep a checkpoint, given as JSON; False where the job is no longer this claim's."""
     return (
-        connection.execute(
-            f"UPDATE job SET checkpoint = ?{_HELD}", (packed(checkpoint), *_held(job))
-        ).rowcount
-        == 1
+        connection.execute(f"UPDATE job SET checkpoint = ?{_HELD}", (checkpoint, *_held(job))).rowcount == 1
     )
 
 
@@ -415,23 +482,54 @@ def held_jobs(connection: Connection, worker: str) -> list[Job]:
     return [job_of(row) for row in rows]
 
 
+LOG_FIRST: Final = 200
+LOG_LAST: Final = 800
+LOG_SLACK: Final = 200
+"""Of a job's log these many lines are kept from its beginning and its end; it is looked to each time this many are over."""
+
+
 def log(
     connection: Connection, job: Job, at_us: int, level: Level, key: str, values: Mapping[str, Any]
 ) -> None:
-    """Add a line to a job's log."""
+    """Add a line to a job's log; in a long one a line says how many are left out between the first and the last ones."""
     connection.execute(
         "INSERT INTO job_log (tenant, id, at_us, level, key, said) VALUES (?,?,?,?,?,?)",
         (job.tenant, job.id, at_us, level, key, packed(values)),
     )
+    most = LOG_FIRST + LOG_LAST + LOG_SLACK
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM job_log WHERE tenant = ? AND id = ? LIMIT ?) AS those",
+        (job.tenant, job.id, most + 1),
+    ).fetchone()
+    if row is not None and row[0] > most:
+        _shorten_log(connection, job)
 
 
-def logged(connection: Connection, tenant: int, id_: str, limit: int) -> list[LogLine]:
-    """The last ``limit`` lines of a job's log, oldest first."""
+def _shorten_log(connection: Connection, job: Job) -> None:
     rows = connection.execute(
-        "SELECT at_us, level, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line DESC LIMIT ?",
-        (tenant, id_, limit),
+        "SELECT line, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line", (job.tenant, job.id)
     ).fetchall()
-    return [LogLine(at_us, level, key, unpacked(said)) for at_us, level, key, said in reversed(rows)]
+    first, left_out = rows[LOG_FIRST], rows[LOG_FIRST + 1 : -LOG_LAST]
+    earlier = unpacked(first[2])["lines"] if first[1] == LEFT_OUT else 1
+    connection.execute(
+        "DELETE FROM job_log WHERE tenant = ? AND id = ? AND line > ? AND line <= ?",
+        (job.tenant, job.id, first[0], left_out[-1][0]),
+    )
+    connection.execute(
+        "UPDATE job_log SET level = 'info', key = ?, said = ? WHERE tenant = ? AND id = ? AND line = ?",
+        (LEFT_OUT, packed({"lines": earlier + len(left_out)}), job.tenant, job.id, first[0]),
+    )
+
+
+LEFT_OUT: Final = "jobs.log-left-out"
+
+
+def logged(connection: Connection, tenant: int, id_: str) -> list[LogLine]:
+    """A job's log, oldest first."""
+    rows = connection.execute(
+        "SELECT at_us, level, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line", (tenant, id_)
+    )
+    return [LogLine(at_us, level, key, unpacked(said)) for at_us, level, key, said in rows]
 
 
 # Deleting

@@ -1,4 +1,4 @@
-"""The tables of the queue, as schema step 2 of the record makes them on both databases.
+"""The tables of the queue, as schema steps 2 and 3 of the record make them on both databases.
 
 job
     One row a job; ``state`` is the place in `model.STATES`. ``seq`` keeps those of one priority in order. ``owner`` is the
@@ -74,6 +74,17 @@ CREATE TABLE job_schedule (
 """
 
 
+_TURNS: Final = """
+DROP INDEX job_ready;
+CREATE INDEX job_ready ON job (priority DESC, tenant, run_at_us, seq) WHERE state = 0;
+"""
+
+
 def create(connection: Connection) -> None:
-    """Make the tables, inside the transaction of the migration."""
+    """Make the tables, inside the transaction of the migration: schema step 2, released."""
     run_script(connection, _SQLITE if connection.dialect == "sqlite" else _POSTGRESQL)
+
+
+def take_turns(connection: Connection) -> None:
+    """Let tenants wait in lines of their own within a priority: schema step 3."""
+    run_script(connection, _TURNS)

@@ -21,6 +21,11 @@ T = TypeVar("T")
 
 LOOK_S: Final = 0.5
 """How often `Work.check` asks the database, and `Work.progress` writes to it, at most."""
+RESULT_MOST: Final = 1 << 20
+CHECKPOINT_MOST: Final = 16 << 20
+"""Bytes as JSON. A result is what people and Tasks are shown; what a job makes belongs into the record or the blobs."""
+VALUE_MOST: Final = 500
+"""Characters of a text in a sentence of the log, or of the reason why a job failed."""
 SHOWN_STEP: Final = 0.1
 """The share of the whole after which what shows the job is written anew."""
 
@@ -36,7 +41,8 @@ class Work:
         self.completed = False
         self.reported: tuple[int, int | None, str] | None = None
         self._stop: type[Interrupted] | None = None
-        self.began_s = time.monotonic()
+        self.silent_since_s = 0.0
+        self.began_s = self.heard_s = time.monotonic()
         self._looked_s = float("-inf")
         self._wrote_s = float("-inf")
         self._shown = (0, "")
@@ -44,14 +50,16 @@ class Work:
     def interrupt(self, why: type[Interrupted], *, instead: bool = False) -> None:
         """Let the next `check` raise ``why``; what came first stands, or does not where it is to be ``instead``."""
         self._stop = why if instead else self._stop or why
+        self.silent_since_s = self.heard_s
 
     def check(self) -> None:
         """Raise Cancelled, LeaseLost, Stopping or TooLong where the job is to end; call it often, it costs next to nothing.
 
         All four are Interrupted: let them pass.
         """
-        if self._stop is None and time.monotonic() - self._looked_s >= LOOK_S:
-            self._looked_s = time.monotonic()
+        self.heard_s = now_s = time.monotonic()
+        if self._stop is None and now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
             self._look()
         if self._stop is Cancelled:
             raise Cancelled
@@ -79,11 +87,14 @@ class Work:
         """Keep ``checkpoint``: from there another run goes on, whatever becomes of this one.
 
         ``unit`` is run in the same transaction, so that its work is done exactly as often as the checkpoint says;
-        gives what it gives. Raises LeaseLost, and then neither is done.
+        gives what it gives. Raises LeaseLost, TooLarge, and then neither is done.
         """
 
+        self.heard_s = time.monotonic()
+        text = repository.packed_within(checkpoint, CHECKPOINT_MOST, "jobs.checkpoint-large")
+
         def both(connection: Connection) -> T | None:
-            if not repository.save(connection, self.job, checkpoint):
+            if not repository.save(connection, self.job, text):
                 raise _lost()
             return None if unit is None else unit(connection)
 
@@ -97,6 +108,7 @@ class Work:
         Written at most twice a second, without waiting.
         """
         self.reported = (done, of, stage)
+        self.heard_s = time.monotonic()
         if time.monotonic() - self._wrote_s >= LOOK_S or stage != self._shown[1]:
             self._wrote_s = time.monotonic()
             step = int(done / of / SHOWN_STEP) if of else 0
@@ -139,7 +151,10 @@ class Work:
         """Mark the job done inside a unit of work. Raises LeaseLost."""
         if self.reported is not None:
             repository.progress(connection, self.job, *self.reported)
-        job = repository.finish(connection, self.job, "done", now_us(), result=result)
+        text = None
+        if result is not None:
+            text = repository.packed_within(result, RESULT_MOST, "jobs.result-large")
+        job = repository.finish(connection, self.job, "done", now_us(), result=text)
         if job is None:
             raise _lost()
         self.queue.tell(connection, job)
@@ -157,12 +172,17 @@ def _lost() -> LeaseLost:
 
 
 def plain_values(values: Mapping[str, object]) -> dict[str, Any]:
-    """Values as JSON holds them, what is no number or truth value as text.
+    """Values as JSON holds them, what is no number or truth value as text of at most `VALUE_MOST` characters.
 
     >>> plain_values({"id": "x", "n": 3, "path": OSError("gone")})
     {'id': 'x', 'n': 3, 'path': 'gone'}
     """
     return {
-        name: value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+        name: value if value is None or isinstance(value, (bool, int, float)) else _clipped(str(value))
         for name, value in values.items()
     }
+
+
+def _clipped(text: str) -> str:
+    text = text.encode(errors="replace").decode()  # a file's name may be no text at all
+    return text if len(text) <= VALUE_MOST else text[: VALUE_MOST - 1] + "…"

@@ -1,8 +1,9 @@
 """Runs jobs: claims what is due, keeps its lease, ends what is done, and gives back what it cannot finish.
 
 One process has one Worker; its threads run the jobs. Several Workers, in as many processes and machines as there are,
-share one queue. A small job costs little because many are claimed, and ended, in one transaction; how many depends on
-how long their kind has taken here so far, so that nobody waits behind long ones.
+share one queue; within a priority they serve the tenants in turn. A small job costs little because many are claimed,
+and ended, in one transaction; how many depends on how long their kind has taken here so far, so that nobody waits
+behind long ones.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from xinglin.jobs import repository
 from xinglin.jobs.ending import Endings
-from xinglin.jobs.errors import LeaseLost, Stopping, TooLong
+from xinglin.jobs.errors import LeaseLost, Silent, Stopping, TooLong
 from xinglin.jobs.keeping import Keeper, place
 from xinglin.jobs.model import ATTEMPTS, Job, Kind
 from xinglin.jobs.queue import Observer, Queue
@@ -82,6 +83,7 @@ class Worker:
         self.endings = Endings(queue, random.Random(seed))  # noqa: S311  delays are no secret
         self.keeper = Keeper(self, lease_s, retention_s)
         self._fence = 0
+        self._after_tenant = -1
         self._settled = 0
         self._cost_s: dict[str, float] = {}
         self._hand: deque[Job] = deque()
@@ -231,8 +233,10 @@ class Worker:
         def choose(found: list[Candidate]) -> list[Candidate]:
             return self._choose(found, idle, budget, dict(room))
 
+        asked = repository.Claim(self.token, fence, kinds, limit, self._after_tenant)
+
         def unit(connection: Connection) -> list[Job]:
-            jobs = repository.claim(connection, self.token, fence, kinds, limit, now_us(), choose)
+            jobs = repository.claim(connection, asked, now_us(), choose)
             for kind in {job.kind for job in jobs}:
                 if self.kinds[kind].attempts != ATTEMPTS:
                     these = [job for job in jobs if job.kind == kind]
@@ -257,6 +261,7 @@ class Worker:
         finally:
             with self._changed:
                 self._hand.extend(jobs)
+                self._after_tenant = jobs[-1].tenant if jobs else self._after_tenant
                 self._settled = fence
                 self._moved_s = time.monotonic()
                 self._changed.notify_all()
@@ -310,6 +315,8 @@ class Worker:
                     self._changed.notify_all()
             try:
                 self._run(work)
+            except Exception as error:  # its end could not be written: it is put back, and others are run meanwhile
+                self._log.error("unexpected", job=job.id, kind=type(error).__name__)
             finally:
                 with self._changed:
                     if self._running.get(job.seq) is work:
@@ -347,12 +354,16 @@ class Worker:
     def end_overdue(self) -> None:
         """Ask what runs for longer than its kind may to end; what does not is given up, its thread left to itself."""
         for work in self.works():
-            most_s = self.kinds[work.job.kind].most_s
-            over_s = time.monotonic() - work.began_s - most_s
-            if not most_s or over_s <= 0:
+            kind, now_s = self.kinds[work.job.kind], time.monotonic()
+            why: type[TooLong]
+            if kind.most_s and now_s - work.began_s > kind.most_s:
+                why, most_s, since_s = TooLong, kind.most_s, work.began_s
+            elif kind.silent_s and now_s - work.heard_s > kind.silent_s:
+                why, most_s, since_s = Silent, kind.silent_s, work.heard_s
+            else:
                 continue
-            work.interrupt(TooLong)
-            if over_s < min(OVERDUE_S, most_s):
+            work.interrupt(why)
+            if now_s - since_s - most_s < min(OVERDUE_S, most_s):
                 continue
             with self._changed:
                 if self._running.get(work.job.seq) is not work:
@@ -362,7 +373,7 @@ class Worker:
             work.interrupt(LeaseLost, instead=True)
             self._log.error("hangs", job=work.job.id, kind=work.job.kind)
             self._begin(self._run_jobs, "job in place of one that hangs")
-            self.endings.too_long(work.job, most_s)
+            self.endings.too_long(work.job, why, most_s)
 
     def works(self) -> list[Work]:
         """What runs."""

@@ -40,7 +40,7 @@ from xinglin.records.custom import schema as custom
 from xinglin.records.feed import schema as feed
 from xinglin.records.past import schema as past
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _SQLITE_1: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -205,7 +205,12 @@ def _second(connection: Connection) -> None:
         part.create(connection)
 
 
-STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _second)
+def _third(connection: Connection) -> None:
+    """Tenants take turns in the queue."""
+    jobs.take_turns(connection)
+
+
+STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _second, _third)
 """Step n leads from schema version n to n + 1. Released steps are never edited: add one, and a fixture database."""
 
 
