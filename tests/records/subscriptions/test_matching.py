@@ -62,7 +62,7 @@ def test_matching_is_searching(world: Small, asked: tuple[str | None, object, li
         return  # a Subscription is of one type
     one = definition_of(f"{kind}?{urlencode(kept)}", world.records)
     versions = [each for each in world.stored if each.type == kind]
-    found = {versions[place].id for place, _ in world.matcher.matches(1, versions, [one])}
+    found = {versions[place].id for place, _ in world.matcher.matches(1, versions, [one], {})}
     page = world.records.search(HERE, replace(one.query, count=1000))
     assert found == {entry.stored.id for entry in page.entries}
     world.answered += bool(found)
@@ -74,7 +74,7 @@ def test_the_version_that_was_written_decides_not_the_one_that_took_its_place(sm
     second = small.update(HERE, "Basic", "b", body % b"new")
     matcher = Matcher(small)
     old, new = definition_of("Basic?code=old", small, "1"), definition_of("Basic?code=new", small, "2")
-    found = matcher.matches(1, [first, second], [old, new])
+    found = matcher.matches(1, [first, second], [old, new], {})
     matcher.close()
     assert [(place, one.id) for place, one in found] == [(0, "1"), (1, "2")]
 
@@ -85,6 +85,8 @@ def test_criteria_that_ask_for_other_resources_are_answered_by_the_record(small:
     here = small.create(HERE, "Basic", body % b"p")
     there = small.create(HERE, "Basic", body % b"q")
     matcher = Matcher(small)
-    found = matcher.matches(1, [here, there], [definition_of("Basic?subject:Patient.gender=female", small)])
+    found = matcher.matches(
+        1, [here, there], [definition_of("Basic?subject:Patient.gender=female", small)], {}
+    )
     matcher.close()
     assert [place for place, _ in found] == [0]

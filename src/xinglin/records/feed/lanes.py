@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Lanes:
@@ -21,17 +24,17 @@ class Lanes:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    def submit(self, work: Callable[..., None], *given: object) -> Future[None]:
-        """Have ``work`` done; what it raises is the future's."""
-        future: Future[None] = Future()
+    def submit(self, work: Callable[..., T], *given: object) -> Future[T]:
+        """Have ``work`` done; what it gives, or raises, is the future's."""
+        future: Future[T] = Future()
 
         def task() -> None:
             try:
-                work(*given)
+                found = work(*given)
             except BaseException as error:
                 future.set_exception(error)
             else:
-                future.set_result(None)
+                future.set_result(found)
 
         if self._count <= 1:
             task()

@@ -13,12 +13,13 @@ import socket
 import ssl
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from xinglin.kernel.ids import stable_id
 from xinglin.records.subscriptions.endpoints import resolved
 from xinglin.records.subscriptions.errors import Undelivered
+from xinglin.records.subscriptions.timed import Timed
 
 if TYPE_CHECKING:
     from xinglin.kernel.settings import Settings
@@ -40,9 +41,14 @@ class Hook:
     headers: dict[str, str]
     settings: Settings
     connection: http.client.HTTPConnection | None = None
+    _cut: bool = False
 
     def send(self, id_: str, resource: Stored | None) -> None:
-        """Deliver; ``resource`` None: nothing but that something matched. Raises Undelivered."""
+        """Deliver; ``resource`` None: nothing but that something matched. Raises Undelivered.
+
+        The setting ``subscription_timeout_s`` is the time for all of it, however it is spent, and once more for making
+        the connection.
+        """
         parts = urlsplit(self.endpoint)
         path = parts.path
         headers = {
@@ -59,7 +65,7 @@ class Hook:
             status = self._exchange(method, target, body, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            if not reused:
+            if not reused or self._cut or isinstance(error, TimeoutError):
                 raise Undelivered("records.subscription-no-answer", kind=type(error).__name__) from error
             try:  # the subscriber may have closed a connection that was idle: once more on a new one
                 status = self._exchange(method, target, body, headers)
@@ -72,6 +78,11 @@ class Hook:
     def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> int:
         if self.connection is None:
             self.connection = self._connect()
+        timed: Any = self.connection.sock
+        if timed is not None:  # None: http.client has closed it, and raises
+            timed.begin(self.settings.subscription_timeout_s)
+        if self._cut:
+            raise ConnectionAbortedError
         self.connection.request(method, target, body, headers)
         with self.connection.getresponse() as answer:
             answer.read(READ_MOST)
@@ -97,8 +108,16 @@ class Hook:
         # Of either kind, since it is connected already; the name is for the Host header.
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(host, port, timeout=timeout)
-        connection.sock = sock
+        connection.auto_open = 0  # never to another address than the one looked at
+        connection.sock = Timed(sock)
         return connection
+
+    def cut(self) -> None:
+        """End what is under way; from another thread."""
+        self._cut = True
+        timed: Any = None if self.connection is None else self.connection.sock
+        if timed is not None:
+            timed.cut()
 
     def close(self) -> None:
         """Let the connection go."""

@@ -9,7 +9,7 @@ is held to this at each delivery, and the connection is made to the very address
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 _CREDENTIALS: Final = frozenset(
     map(ip_address, ("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"))
 )
+_TRANSLATED: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48")))
+"""Through these a translator leads to the IPv4 address in the last four bytes (RFC 6052, RFC 8215)."""
+_THIS_NETWORK: Final = ip_network("0.0.0.0/8")
 
 
 def allowed(address: IPv4Address | IPv6Address, settings: Settings) -> bool:
     """Whether notifications may be sent to ``address``."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and any(address in network for network in _TRANSLATED):
+            inner = IPv4Address(address.packed[-4:])
         if inner is not None:
             return allowed(inner, settings)
-    if address in _CREDENTIALS or address.is_link_local or address.is_multicast or address.is_unspecified:
+        if address.teredo is not None:
+            return False
+    if address in _CREDENTIALS or address in _THIS_NETWORK:
+        return False
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
         return False
     if address.is_loopback:
         return settings.subscription_loopback

@@ -7,6 +7,7 @@ after it was acknowledged is told. Notifications are queued in the database; `De
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import groupby
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from xinglin.kernel.database import Full, Unavailable
+from xinglin.kernel.database import DatabaseError
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, say
 from xinglin.kernel.log import logger
@@ -25,7 +26,7 @@ from xinglin.records.subscriptions.definition import Definition
 from xinglin.records.subscriptions.deliverer import Deliverer
 from xinglin.records.subscriptions.matching import Matcher
 from xinglin.records.subscriptions.repository import Key, State
-from xinglin.records.subscriptions.status import set_status
+from xinglin.records.subscriptions.status import clear, set_status, switch_off
 from xinglin.standards.fhir.search.errors import SearchError
 from xinglin.trust import local_system, scope
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from xinglin.records.service import Records
     from xinglin.records.site import Site
     from xinglin.records.stored import Change, Stored
+    from xinglin.records.transaction import Transaction
 
 NAME: Final = "subscriptions"
 BATCH: Final = 500
@@ -65,6 +67,8 @@ class Engine:
         self._records = records
         self._matcher = Matcher(records)
         self._known: dict[tuple[int, str, int, int], Definition | None] = {}
+        self._waiting: dict[Key, int] = {}  # how many notifications wait, at most
+        self._language: Language = "zh" if records.settings.language == "zh" else "en"
 
     def deliver(self, stop: threading.Event) -> None:
         """Send what is queued until ``stop``."""
@@ -111,17 +115,16 @@ class Engine:
                 return definition.read(stored.body, tenant, id_, version, records.context(tenant))
             records.own.look()  # another process may have defined a search parameter a moment ago
             return definition.read(stored.body, tenant, id_, version, records.context(tenant))
-        except (Unavailable, Full):
+        except DatabaseError:  # it says nothing of the Subscription
             raise
         except (XinglinError, ValueError, msgspec.MsgspecError) as error:
             logger("subscriptions").warning("unreadable", subscription=id_, kind=type(error).__name__)
             return None
 
-    def _end(self, key: Key) -> None:
+    def _end(self, key: Key, sentence: str = "records.subscription-unreadable", **values: object) -> None:
         """Switch off what can be kept up no longer."""
-        language: Language = "zh" if self._records.settings.language == "zh" else "en"
-        set_status(self._records, key, "off", say("records.subscription-unreadable", language))
-        self._records.database.write(lambda c: repository.forget(c, key, secrets=False))
+        switch_off(self._records, key, say(sentence, self._language, **values))
+        self._waiting.pop(key, None)
 
     # The Subscriptions themselves
 
@@ -129,19 +132,37 @@ class Engine:
         key: Key = (change.tenant, change.id)
         database = self._records.database
         if change.method == "DELETE":
-            database.write(lambda c: repository.forget(c, key, secrets=True))
+            self._forget(change)
             return
         found = self._read(change.tenant, change.id, change.version)
         if found is None:
             self._end(key)
             return
         if found.status not in definition.LIVE:
-            database.write(lambda c: repository.forget(c, key, secrets=False))
+            self._forget(change)
             return
+        with database.read() as connection:
+            new = repository.state(connection, key) is None
+        if new:  # what a worker that was killed has left of an earlier life under this id
+            clear(database, key, change.position)
+            self._waiting.pop(key, None)
         anew = found.status == "requested"
         database.write(lambda c: repository.keep_up(c, key, change.version, change.position, anew=anew))
         if anew:
             set_status(self._records, key, "active", None, only=("requested",))
+
+    def _forget(self, change: Change) -> None:
+        """Keep a Subscription that was deleted or switched off up no longer."""
+        key: Key = (change.tenant, change.id)
+
+        def work(transaction: Transaction) -> None:
+            # Written again since under the same id, it has the header values that it was written with.
+            gone = change.method == "DELETE" and transaction.read("Subscription", change.id) is None
+            repository.forget(transaction.connection, key, secrets=gone)
+
+        self._records.transact(local_system(change.tenant), work)
+        clear(self._records.database, key, change.position)
+        self._waiting.pop(key, None)
 
     # What they match
 
@@ -164,17 +185,22 @@ class Engine:
     def _queue(self, tenant: int, changes: list[Change], kept: list[tuple[State, Definition]]) -> None:
         versions = self._versions(tenant, changes)
         since = {found.id: state.since for state, found in kept}
+        failed: dict[Key, XinglinError] = {}
         queued: list[tuple[Key, repository.Due]] = []
         matched: dict[Key, int] = {}
         sockets = False
         ready = [
             (change, stored) for change, stored in zip(changes, versions, strict=True) if stored is not None
         ]
-        pairs = self._matcher.matches(tenant, [stored for _, stored in ready], [found for _, found in kept])
+        pairs = self._matcher.matches(
+            tenant, [stored for _, stored in ready], [found for _, found in kept], failed
+        )
         for place, found in pairs:
             change = ready[place][0]
             if change.position <= since[found.id]:
                 continue  # written before the Subscription was; it comes by again after a crash
+            if found.end_us is not None and change.at_us >= found.end_us:
+                continue
             key = (tenant, found.id)
             matched[key] = change.position
             sockets |= found.channel == "websocket"
@@ -182,6 +208,22 @@ class Engine:
                 queued.append((key, (change.position, place, change.type, change.id, change.version)))
         if matched:
             self._records.database.write(lambda c: repository.add(c, queued, matched, sockets=sockets))
+        for key, error in failed.items():  # one that cannot be asked must not hold up the others
+            self._end(key, "records.subscription-search", reason=error.say(self._language))
+        self._bound(Counter(key for key, _ in queued))
+
+    def _bound(self, added: Counter[Key]) -> None:
+        """Give up the subscribers for which too much waits, whether or not they fail."""
+        most = self._records.settings.subscription_queue_limit
+        for key, count in added.items():
+            known = self._waiting.get(key)
+            if known is not None and known + count <= most:
+                self._waiting[key] = known + count  # or fewer: what was delivered meanwhile is not looked at
+                continue
+            with self._records.database.read() as connection:
+                self._waiting[key] = repository.count_due(connection, key)
+            if self._waiting[key] > most:
+                self._end(key, "records.subscription-too-many", most=most)
 
     def _versions(self, tenant: int, changes: Iterable[Change]) -> list[Stored | None]:
         predicate = scope(local_system(tenant), "export")

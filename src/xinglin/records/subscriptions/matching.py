@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from xinglin.kernel.database import open_database
+from xinglin.kernel.database import DatabaseError, open_database
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.log import logger
+from xinglin.records.index.extract import extract
+from xinglin.records.prepared import Prepared
 from xinglin.records.subscriptions.definition import Definition
+from xinglin.standards.fhir.parse import stored as read_stored
 from xinglin.standards.fhir.search.conditions import Reader
 from xinglin.standards.fhir.search.limits import Limits
 from xinglin.standards.fhir.search.query import Condition
@@ -24,7 +28,6 @@ from xinglin.standards.fhir.temporal import site_zone
 from xinglin.trust import local_system
 
 if TYPE_CHECKING:
-    from xinglin.records.prepared import Prepared
     from xinglin.records.service import Records
     from xinglin.records.stored import Stored
     from xinglin.records.transaction import Transaction
@@ -40,9 +43,16 @@ class Matcher:
         self._alone: Records | None = None
 
     def matches(
-        self, tenant: int, versions: Sequence[Stored], definitions: Iterable[Definition]
+        self,
+        tenant: int,
+        versions: Sequence[Stored],
+        definitions: Iterable[Definition],
+        failed: dict[tuple[int, str], XinglinError],
     ) -> list[tuple[int, Definition]]:
-        """(place among ``versions``, Subscription that it meets), in the order of the versions."""
+        """(place among ``versions``, Subscription that it meets), in the order of the versions.
+
+        ``failed`` takes up the Subscriptions, by tenant and id, whose criteria could not be asked.
+        """
         found: list[tuple[int, Definition]] = []
         by_type: dict[str, list[Definition]] = {}
         for definition in definitions:
@@ -51,11 +61,13 @@ class Matcher:
         for place, stored in enumerate(versions):
             wanted = by_type.get(stored.type, ())
             found += [(place, d) for d in wanted if not d.query.criteria]
-            found += [(place, d) for d in wanted if d.related and self._met_in_record(tenant, stored, d)]
+            found += [
+                (place, d) for d in wanted if d.related and self._met_in_record(tenant, stored, d, failed)
+            ]
             if any(d.query.criteria and not d.related for d in wanted):
                 alone.append((place, stored))
         for round_ in _rounds(alone):
-            found += self._met_alone(tenant, round_, by_type)
+            found += self._met_alone(tenant, round_, by_type, failed)
         found.sort(key=lambda pair: pair[0])
         return found
 
@@ -65,21 +77,34 @@ class Matcher:
             self._alone.close()
             self._alone = None
 
-    def _met_in_record(self, tenant: int, stored: Stored, definition: Definition) -> bool:
+    def _met_in_record(
+        self, tenant: int, stored: Stored, definition: Definition, failed: dict[tuple[int, str], XinglinError]
+    ) -> bool:
+        if (tenant, definition.id) in failed:
+            return False
         query = structs.replace(definition.query, criteria=(*definition.query.criteria, _one([stored.id])))
-        return bool(self._records.search(local_system(tenant), query).entries)
+        try:
+            return bool(self._records.search(local_system(tenant), query).entries)
+        except DatabaseError:
+            raise
+        except XinglinError as error:
+            failed[tenant, definition.id] = error
+            return False
 
     def _met_alone(
-        self, tenant: int, versions: list[tuple[int, Stored]], by_type: dict[str, list[Definition]]
+        self,
+        tenant: int,
+        versions: list[tuple[int, Stored]],
+        by_type: dict[str, list[Definition]],
+        failed: dict[tuple[int, str], XinglinError],
     ) -> list[tuple[int, Definition]]:
         """``versions`` of different resources, all at once."""
-        actor = local_system(tenant)
+        context = self._records.context(tenant)
         prepared: list[tuple[int, Prepared]] = []
         for place, stored in versions:
-            try:
-                prepared.append((place, self._records.prepare(actor, stored.type, stored.body, stored.id)))
-            except XinglinError:
-                continue  # valid when it was written, by rules that have changed since: it matches nothing
+            # As it stands in the record, whatever is asked today of what is written: only its index rows are drawn.
+            rows = extract(read_stored(stored.body), context)
+            prepared.append((place, Prepared(stored.type, stored.id, stored.body, rows)))
         places = {(one.type, one.id): place for place, one in prepared}
         ids: dict[str, list[str]] = {}
         for _, one in prepared:
@@ -88,12 +113,25 @@ class Matcher:
 
         def work(transaction: Transaction) -> None:
             for _, one in prepared:
-                transaction.create(one.type, one, one.id)
+                try:
+                    transaction.create(one.type, one, one.id)
+                except DatabaseError:
+                    raise
+                except (
+                    XinglinError
+                ) as error:  # a SearchParameter that came by an import and can define nothing
+                    logger("subscriptions").warning("unmatched", id=one.id, kind=type(error).__name__)
             for type_, own in ids.items():
                 for definition in by_type[type_]:
                     if definition.query.criteria and not definition.related:
-                        for name in transaction.find(definition.query, most=len(own)):
-                            found.append((places[name], definition))
+                        try:
+                            names = transaction.find(definition.query, most=len(own))
+                        except DatabaseError:
+                            raise
+                        except XinglinError as error:
+                            failed[tenant, definition.id] = error
+                        else:
+                            found.extend((places[name], definition) for name in names)
             raise _Undo
 
         if self._alone is None:
@@ -115,7 +153,8 @@ def _rounds(versions: list[tuple[int, Stored]]) -> list[list[tuple[int, Stored]]
     names: set[tuple[str, str]] = set()
     for place, stored in versions:
         name = (stored.type, stored.id)
-        if not found or name in names or len(found[-1]) >= AT_ONCE:
+        # Two SearchParameters of one code would refuse each other: at no time were both there.
+        if not found or name in names or len(found[-1]) >= AT_ONCE or stored.type == "SearchParameter":
             found.append([])
             names = set()
         found[-1].append((place, stored))

@@ -71,12 +71,29 @@ def not_beyond(connection: Connection, last: int) -> None:
         connection.execute(f"UPDATE subscription SET {column} = ? WHERE {column} > ?", (last, last))  # noqa: S608
 
 
-def forget(connection: Connection, key: Key, *, secrets: bool) -> None:
-    """Keep a Subscription up no longer; what waited for its subscriber is dropped."""
+def forget(connection: Connection, key: Key, *, secrets: bool) -> int:
+    """Keep a Subscription up no longer; the position of the newest of what waits, which is to be `clear`ed."""
     connection.execute("DELETE FROM subscription WHERE tenant = ? AND id = ?", key)
-    connection.execute("DELETE FROM subscription_queue WHERE tenant = ? AND subscription = ?", key)
     if secrets:
         connection.execute("DELETE FROM subscription_secret WHERE tenant = ? AND id = ?", key)
+    row = connection.execute(
+        "SELECT max(position) FROM subscription_queue WHERE tenant = ? AND subscription = ?", key
+    ).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def clear(connection: Connection, key: Key, upto: int, most: int) -> bool:
+    """Drop what waits up to a position, about ``most`` of it; whether there may be more."""
+    row = connection.execute(
+        "SELECT position FROM subscription_queue WHERE tenant = ? AND subscription = ? AND position <= ?"
+        " ORDER BY position LIMIT 1 OFFSET ?",
+        (*key, upto, most),
+    ).fetchone()
+    connection.execute(
+        "DELETE FROM subscription_queue WHERE tenant = ? AND subscription = ? AND position <= ?",
+        (*key, upto if row is None else row[0]),
+    )
+    return row is not None
 
 
 def add(

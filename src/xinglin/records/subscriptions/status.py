@@ -5,19 +5,23 @@ Source: HL7 FHIR R4, valueset-subscription-status.html.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
-from xinglin.records.subscriptions import definition
+from xinglin.records.subscriptions import definition, repository
 from xinglin.records.subscriptions.repository import Key
 from xinglin.trust import local_system
 
 if TYPE_CHECKING:
+    from xinglin.kernel.database import Database
     from xinglin.records.service import Records
     from xinglin.records.transaction import Transaction
+
+CLEARED_AT_ONCE: Final = 2000
+"""A subscriber that was dead for a day may leave a hundred thousand: no writer waits until all of them are gone."""
 
 
 def set_status(
@@ -50,3 +54,16 @@ def set_status(
             raise
         # What R4 or the site's own parameters no longer allow cannot be written; it is told in the log.
         logger("subscriptions").warning("status", subscription=id_, kind=type(failure).__name__)
+
+
+def switch_off(records: Records, key: Key, error: str) -> None:
+    """Give a Subscription up, for the reason ``error``; what waits for its subscriber is dropped."""
+    set_status(records, key, "off", error)
+    database = records.database
+    clear(database, key, database.write(lambda c: repository.forget(c, key, secrets=False)))
+
+
+def clear(database: Database, key: Key, upto: int) -> None:
+    """Drop what waits for a subscriber up to a position, a part at a time."""
+    while upto and database.write(lambda c: repository.clear(c, key, upto, CLEARED_AT_ONCE)):
+        pass
