@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinglin.apps.api.endpoint import Endpoint
@@ -45,7 +45,7 @@ class App:
             if path.startswith(b"/fhir") and path[5:6] in (b"/", b""):
                 await self.endpoint(scope, receive, send)
                 return
-            if path.startswith(b"/api/"):
+            if path.startswith(b"/api") and path[4:5] in (b"/", b""):
                 await self.inner(scope, receive, send)
                 return
         elif scope["type"] == "websocket":
@@ -68,7 +68,8 @@ def create_app(
     api = Api(here, [operation for capability in capabilities() for operation in capability.operations])
     observing = Observing(actor)
     endpoint = Endpoint(api, settings, guard, actor, observing)
-    below = inner([Mount("/api", routes=gathered(here, "routes"))], api, settings, guard, actor, observing)
+    beside = Mount("/api", app=Router(gathered(here, "routes"), redirect_slashes=False))
+    below = inner([beside], api, settings, guard, actor, observing)
     gauges = Gauges(here)
 
     async def health(request: Request) -> Response:

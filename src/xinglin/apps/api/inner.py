@@ -6,12 +6,14 @@ Routes come from the capabilities (``Capability.routes``), each a function of on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinglin.apps.api.endpoint import plainly
@@ -45,10 +47,40 @@ def inner(
         logger("api").error("unexpected", request=id_, kind=type(error).__name__)
         return _response(plainly(500, "exception", "rest-unexpected", request.state.language, request=id_))
 
+    async def unrouted(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        language = request.state.language
+        if error.status_code != 405:
+            return _response(plainly(404, "not-found", "rest-no-address", language))
+        allowed = ", ".join(sorted(_methods(routes, request.scope)))
+        told = plainly(
+            405, "not-supported", "rest-method", language, method=request.method[:20], allowed=allowed
+        )
+        return _response(Answer(told.status, [*told.headers, (b"allow", allowed.encode())], told.body))
+
     app = Starlette(
-        routes=routes, exception_handlers={XinglinError: refused, 500: unexpected, Exception: unexpected}
+        routes=routes,
+        exception_handlers={
+            XinglinError: refused,
+            HTTPException: unrouted,
+            500: unexpected,
+            Exception: unexpected,
+        },
     )
+    app.router.redirect_slashes = False
     return _Guarded(app, settings, guard, actor, observing or Observing(actor))
+
+
+def _methods(routes: Sequence[BaseRoute], scope: Scope) -> set[str]:
+    """Every method that some route takes at the address of ``scope``; the framework names those of one route only."""
+    found: set[str] = set()
+    fresh = {"type": "http", "method": scope["method"], "path": scope["path"], "root_path": "", "headers": []}
+    for mount in routes:
+        match, within = mount.matches(fresh)
+        for route in getattr(mount, "routes", None) or [] if match is not Match.NONE else []:
+            if isinstance(route, Route) and route.matches({**fresh, **within})[0] is not Match.NONE:
+                found |= route.methods or set()
+    return found
 
 
 class _Guarded:
