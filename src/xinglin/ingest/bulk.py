@@ -11,21 +11,22 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from xinglin.ingest.errors import RowError, SourceError
+from xinglin.ingest.errors import HostError, RowError, SourceError
 from xinglin.ingest.lines import bounded
 from xinglin.ingest.remote_files import Fetch
 from xinglin.ingest.repeats import Repeats, name_of
 from xinglin.ingest.report import Counts, FileReport, Reason, Report
 from xinglin.ingest.sink import check
-from xinglin.jobs import Cancelled, Job, Kind, Work
+from xinglin.jobs import SILENT_S, Cancelled, Job, Kind, Work
 from xinglin.kernel.clock import now_us
 from xinglin.records.bulk.exporter import File
 from xinglin.records.bulk.job import ATTEMPTS, IMPORT, MANIFEST, files, keep_sweeping, place
-from xinglin.records.rest.outcome import Issue, issues_of, outcome
+from xinglin.records.rest.outcome import Issue, issues_of, of_error, outcome
 from xinglin.records.writing import instant_text
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from xinglin.trust import Actor
 
 REQUEST: Final = "request.json"
-TOGETHER: Final = 16 * 1024 * 1024
+LOOK_LINES: Final = 20
+"""Lines at the beginning of a file of which one at least must look like a resource."""
 
 
 class Input(msgspec.Struct):
@@ -100,7 +102,7 @@ class Manifest(msgspec.Struct):
 
 def kinds(site: Site) -> list[Kind]:
     """The kinds of job of imports."""
-    return [Kind(IMPORT, partial(_run, site), attempts=ATTEMPTS)]
+    return [Kind(IMPORT, partial(_run, site), attempts=ATTEMPTS, silent_s=SILENT_S)]
 
 
 def begin(site: Site, actor: Actor, asked: Asked, folder: str) -> Job:
@@ -158,9 +160,10 @@ class _Import:
             if given.url and state.line == 1 and not self._is_there(name):
                 self._fetch(name, given.url)
             self._lines(state, taken, name, given.type)
-        except SourceError as error:  # of this file only
+        except (SourceError, HostError) as error:  # of this file only
             taken.problem = (error.key, {key: str(value) for key, value in error.values.items()})
             taken.counts.setdefault("?", Counts()).rejected += 1
+            self._told(taken, f"errors-{state.place + 1}-file.ndjson", [of_error(error, "en") + b"\n"])
         self._together(state, taken)
         state.place, state.line, state.offset = state.place + 1, 1, 0
         self._save()
@@ -194,6 +197,8 @@ class _Import:
         blob = f"{self._folder}/{name}"
         size = self._site.blobs.size(blob)
         settings = self._site.settings
+        if state.line == 1:
+            self._look(blob, taken.name)
         repeats = self._repeats(blob, size)
         with closing(self._stream(blob, state.offset)) as stream:
             lines = self._once_each(bounded(stream, settings.body_limit_bytes), state, taken, repeats)
@@ -215,6 +220,14 @@ class _Import:
                 self._save()
                 self._work.progress(state.offset, size, "ingest.bulk-stage-loading")
                 self._work.check()
+
+    def _look(self, blob: str, name: str) -> None:
+        """Raises SourceError where this is something else than NDJSON: said once, not of each line of a page of HTML."""
+        with closing(self._stream(blob, 0)) as stream:
+            lines = _without_mark(bounded(stream, self._site.settings.body_limit_bytes))
+            first = list(islice((text for line in lines if (text := line.strip())), LOOK_LINES))
+        if first and not any(text.startswith(b"{") and text != b"{" for text in first):
+            raise SourceError("ingest.bulk-not-ndjson", name=name)
 
     def _stream(self, blob: str, start: int) -> io.BufferedReader:
         return io.BufferedReader(BlobStream(self._site.blobs, blob, start), 1 << 18)
@@ -261,9 +274,13 @@ class _Import:
             kind = _type_of(reject.body)
             taken.counts.setdefault(kind, Counts()).rejected += 1
         name = f"errors-{self._state.place + 1}-{rejected[0].line}.ndjson"
-        size = self._own.put(name, told)
+        self._told(taken, name, told)
+
+    def _told(self, taken: Taken, name: str, outcomes: list[bytes]) -> None:
+        """Put a file of outcomes, in the place of the one that an attempt before this one put."""
+        size = self._own.put(name, outcomes)
         taken.errors = [each for each in taken.errors if each.name != name]
-        taken.errors.append(File("OperationOutcome", name, len(told), size))
+        taken.errors.append(File("OperationOutcome", name, len(outcomes), size))
 
     def _together(self, state: State, taken: Taken) -> None:
         """The rejects of one file as one file, where they were kept batch by batch."""

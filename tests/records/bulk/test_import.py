@@ -164,6 +164,15 @@ def test_a_source_that_stays_away_is_tried_again_later(place: Place, files: File
     assert [path for path, _ in files.asked].count("/p.ndjson") == 1
 
 
+def test_who_waits_for_a_source_that_stays_away_can_see_it(place: Place, files: FileServer) -> None:
+    files.breaks["/p.ndjson"] = [503] * 99
+    status = start(place, manifest(files, "/p.ndjson"))
+    place.worker.run_pending()
+    waiting = place.http.get(status)
+    assert waiting.status_code == 202
+    assert "attempt 1 of" in waiting.headers["x-progress"]
+
+
 def test_lines_of_another_type_than_the_manifest_says_are_rejected(place: Place, files: FileServer) -> None:
     files.files["/p.ndjson"] = ndjson(patient(1), observation(1, 1), patient(2))
     body = manifest(files, "/p.ndjson")
@@ -184,6 +193,48 @@ def test_a_file_that_is_not_there_costs_itself_alone(place: Place, files: FileSe
     assert problems[1]
     assert problems[2] is None
     assert done["report"]["taken"] == 1
+    # Who knows the pattern alone reads output and error, not our report.
+    assert [(file["count"], file["inputUrl"].rpartition("/")[2]) for file in done["error"]] == [
+        (1, "none.ndjson"), (1, "packed.gz"),
+    ]  # fmt: skip
+    told = place.http.get(done["error"][0]["url"]).json()
+    assert told["resourceType"] == "OperationOutcome"
+    assert "404" in told["issue"][0]["diagnostics"]
+
+
+HTML = b"<!doctype html>\n<html>\n<head><title>Sign in</title></head>\n" + b"<p>{}</p>\n" * 300
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HTML,
+        b"\xef\xbb\xbf\r\n\r\n" + HTML,
+        b"id,name\n1,a\n" * 200,
+        b'[{"resourceType":"Patient","id":"p1"}]',
+        json.dumps(patient(1), indent=2).encode(),
+        ndjson(patient(1)).decode().encode("utf-16"),
+        b"PK\x03\x04" + bytes(range(256)) * 50,
+    ],
+    ids=["html", "mark", "csv", "array", "indented", "utf-16", "zip"],
+)
+def test_what_is_no_ndjson_is_said_once(place: Place, files: FileServer, body: bytes) -> None:
+    files.files |= {"/x": body, "/p.ndjson": ndjson(patient(2))}
+    done = place.ended(start(place, manifest(files, "/x", "/p.ndjson")))
+    (file,) = done["error"]
+    assert (file["count"], file["inputUrl"]) == (1, f"{files.address}/x")
+    assert "is not NDJSON" in place.http.get(file["url"]).json()["issue"][0]["diagnostics"]
+    assert (done["report"]["taken"], done["report"]["rejected"]) == (1, 1)
+    assert "is not NDJSON" in done["report"]["files"][0]["problem"]
+
+
+def test_a_first_line_that_is_broken_is_rejected_by_itself(place: Place, files: FileServer) -> None:
+    files.files["/p.ndjson"] = b'{"resourceType":"Patient",\n'
+    files.files["/q.ndjson"] = b'half a line"}\n' + ndjson(patient(1))
+    done = place.ended(start(place, manifest(files, "/p.ndjson", "/q.ndjson")))
+    assert [each["problem"] for each in done["report"]["files"]] == [None, None]
+    assert "line 1" in place.http.get(done["error"][0]["url"]).json()["issue"][0]["diagnostics"]
+    assert (done["report"]["taken"], done["report"]["rejected"]) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -208,9 +259,12 @@ def test_other_hosts_are_refused_before_anything_begins(place: Place, url: str) 
 
 def test_a_redirection_leads_to_no_other_host(place: Place, files: FileServer) -> None:
     files.breaks["/p.ndjson"] = ["http://169.254.169.254/x"] * 9
-    status = start(place, manifest(files, "/p.ndjson"))
-    place.worker.run_pending()
-    assert place.http.get(status).status_code == 500
+    files.files["/q.ndjson"] = ndjson(patient(1))
+    done = place.ended(start(place, manifest(files, "/p.ndjson", "/q.ndjson")))
+    (file,) = done["error"]
+    issue = place.http.get(file["url"]).json()["issue"][0]
+    assert (issue["code"], "169.254.169.254" in issue["diagnostics"]) == ("security", True)
+    assert done["report"]["taken"] == 1  # the other file is none the worse for it
 
 
 def test_hosts_are_allowed_by_the_setting() -> None:

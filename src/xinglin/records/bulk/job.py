@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from xinglin.jobs import Cancelled, Job, Kind, NoSuchJob, Work
+from xinglin.jobs import SILENT_S, Cancelled, Job, Kind, NoSuchJob, Work
 from xinglin.kernel.blobs import NoSuchBlob
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.ids import new_id
@@ -62,8 +62,8 @@ class Manifest(msgspec.Struct):
 def kinds(site: Site) -> list[Kind]:
     """The kinds of job of bulk export."""
     return [
-        Kind(EXPORT, partial(_run, site), attempts=ATTEMPTS),
-        Kind(SWEEP, partial(_sweep, site)),
+        Kind(EXPORT, partial(_run, site), attempts=ATTEMPTS, silent_s=SILENT_S),
+        Kind(SWEEP, partial(_sweep, site), silent_s=SILENT_S),
     ]
 
 
