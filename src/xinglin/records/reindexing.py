@@ -322,7 +322,10 @@ def count_stale(records: Records, actor: Actor) -> dict[str, int]:
 
 
 def want(records: Records, *, anyway: bool = False) -> list[int]:
-    """Enqueue a reindex of each tenant that the last one did not leave up to date, or of all ``anyway``; which."""
+    """Enqueue a reindex of each tenant that the last one did not leave up to date, or of all ``anyway``; which.
+
+    Where nothing is stale, as in a record that this very program has filled, there is nothing to do: only that is noted.
+    """
     wanted = []
     with records.database.read() as connection:
         tenants = list(repository.tenants(connection))
@@ -332,10 +335,31 @@ def want(records: Records, *, anyway: bool = False) -> list[int]:
         present = signatures(records, tenant)
         with records.database.read() as connection:
             text = repository.meta(connection, f"indexed_{tenant}")
-        if present and (anyway or present != msgspec.json.decode(text or "{}", type=dict[str, int])):
+        if not present or not (anyway or present != msgspec.json.decode(text or "{}", type=dict[str, int])):
+            continue
+        if anyway or any_stale(records, tenant, present):
             wanted.append(tenant)
             records.database.write(lambda c, tenant=tenant: records.own.want(c, tenant, "rules"))  # type: ignore[misc]
+        else:
+            remember(records, tenant, present)
     return wanted
+
+
+def any_stale(records: Records, tenant: int, present: dict[str, int]) -> bool:
+    """Whether any live resource waits to be reindexed, or a parameter to be built."""
+    if any(one.state in ("building", "going") for one in records.own.of(tenant).parameters):
+        return True
+    with records.database.read() as connection:
+        return any(
+            repository.stale(connection, tenant, kind, signature, (-1, 0), 1)
+            for kind, signature in present.items()
+        )
+
+
+def remember(records: Records, tenant: int, present: dict[str, int]) -> None:
+    """Note by which rules the tenant's rows are drawn, so that the next start of a server need not look."""
+    text = msgspec.json.encode(present).decode()
+    records.database.write(lambda c: repository.set_meta(c, f"indexed_{tenant}", text))
 
 
 def change_zone(records: Records, tenant: int, name: str, zone: str) -> int:

@@ -328,3 +328,18 @@ def test_one_that_was_there_before_these_tables_is_adopted(records: Records) -> 
     reindexed(records)
     assert found(records, "Patient", ("ward", "w")) == ["a"]
     assert [one.parameter.name for one in records.own.of(1).parameters] == ["ward"]
+
+
+def test_a_record_that_this_program_filled_asks_for_no_reindex(records: Records) -> None:
+    records.load(HERE, [patient("a", "W")]).run()
+    assert want(records) == []
+    assert records.own.queue.list() == []
+
+    def spoil(connection: Any) -> None:
+        connection.execute("UPDATE resource SET index_version = 1")
+        connection.execute("DELETE FROM meta WHERE key = 'indexed_1'")
+
+    records.database.write(spoil)
+    assert want(records) == [1]
+    define(records)
+    assert want(records) == [1], "a parameter is to be built"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xinglin.jobs import Kind, Work
+from xinglin.jobs import SILENT_S, Kind, Work
 from xinglin.records.custom import repository
 from xinglin.records.custom.errors import NoSuchParameter, Unproven
 from xinglin.records.custom.rules import KIND, SETTLE_S
@@ -51,7 +51,7 @@ def kinds(site: Site) -> list[Kind]:
         _tell(work, report)
         return report
 
-    return [Kind(KIND, run, attempts=ATTEMPTS, concurrency=1)]
+    return [Kind(KIND, run, attempts=ATTEMPTS, concurrency=1, silent_s=SILENT_S)]
 
 
 def asked(
