@@ -30,10 +30,17 @@ _LOOK_S: Final = 0.25
 
 def kinds(site: Site) -> list[Any]:
     """The one kind of job of this module."""
-    from xinglin.jobs import Kind
+    from xinglin.jobs import SILENT_S, Kind
 
     return [
-        Kind(KIND, lambda work: run(work, site), attempts=1_000_000, concurrency=1, title="apps.demo-live")
+        Kind(
+            KIND,
+            lambda work: run(work, site),
+            attempts=1_000_000,
+            concurrency=1,
+            title="apps.demo-live",
+            silent_s=SILENT_S,
+        )
     ]
 
 

@@ -15,12 +15,13 @@
 """
 
 from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, NoSuchJob, Permanent, Stopping
-from xinglin.jobs.model import Job, Kind, LogLine, Schedule
+from xinglin.jobs.model import SILENT_S, Job, Kind, LogLine, Schedule
 from xinglin.jobs.queue import Queue
 from xinglin.jobs.work import Work
 from xinglin.jobs.worker import Worker
 
 __all__ = [
+    "SILENT_S",
     "Cancelled",
     "Interrupted",
     "Job",

@@ -15,6 +15,8 @@ State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "cancelled")
 """In the database a state is its place here; what is below 2 is not ended."""
 ATTEMPTS: Final = 5
+SILENT_S: Final = 1800.0
+"""For work of any length that looks about after each batch: no batch, nor a count through the largest table, takes so long."""
 Level: TypeAlias = Literal["info", "warning", "error"]
 
 
