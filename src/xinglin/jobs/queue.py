@@ -102,13 +102,15 @@ class Queue:
         shown: bool | None = None,
         before: int | None = None,
         limit: int = 50,
+        brief: bool = False,
     ) -> list[Job]:
-        """Newest first; go on with ``before`` the last one's ``seq``."""
+        """Newest first; go on with ``before`` the last one's ``seq``. ``brief``: without results and checkpoints."""
+        sought = repository.Sought(tenant, states, kind, shown, before)
         with self.database.read(snapshot=False) as connection:
-            return repository.listed(connection, tenant, states, kind, shown, before, limit)
+            return repository.listed(connection, sought, limit, brief=brief)
 
     def under_way(self, tenant: int = 1, *, shown: bool | None = None, limit: int = 50) -> builtins.list[Job]:
-        """Running jobs and those that come next, at most ``limit`` of each."""
+        """Running jobs and those that come next, at most ``limit`` of each; without results and checkpoints."""
         with self.database.read(snapshot=False) as connection:
             return repository.under_way(connection, tenant, shown, limit)
 

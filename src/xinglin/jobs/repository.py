@@ -21,6 +21,8 @@ COLUMNS: Final = (
     " started_us, ended_us, owner, done, total, stage, result, error, cancel_asked, unique_key, shown, checkpoint,"
     " seq, fence"
 )
+BRIEF: Final = COLUMNS.replace("result", "NULL").replace("checkpoint", "NULL")
+"""The same without what may be large, for lists."""
 _NEW: Final = (
     "id, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us, fence,"
     " done, stage, cancel_asked, unique_key, shown"
@@ -122,17 +124,21 @@ def get(connection: Connection, tenant: int, id_: str, *, lock: bool = False) ->
     return None if row is None else job_of(row)
 
 
-def listed(
-    connection: Connection,
-    tenant: int,
-    states: Sequence[State],
-    kind: str | None,
-    shown: bool | None,
-    before: int | None,
-    limit: int,
-) -> list[Job]:
-    """Newest first, of these states (none: all), added before the one with seq ``before``."""
-    where, values = "tenant = ?", [tenant]
+@dataclass(frozen=True)
+class Sought:
+    """Which jobs to list: of these states (none: all), added before the one with seq ``before``."""
+
+    tenant: int
+    states: Sequence[State]
+    kind: str | None
+    shown: bool | None
+    before: int | None
+
+
+def listed(connection: Connection, sought: Sought, limit: int, *, brief: bool = False) -> list[Job]:
+    """Newest first."""
+    states, kind, shown, before = sought.states, sought.kind, sought.shown, sought.before
+    where, values = "tenant = ?", [sought.tenant]
     more: list[Any] = []
     if states:
         where += f" AND state IN ({','.join('?' * len(states))})"
@@ -149,8 +155,9 @@ def listed(
     source = _by(connection, "job_ended") if few else "job"
     if few:
         where += " AND state > 1"  # as it stands in the partial index
+    columns = BRIEF if brief else COLUMNS
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM {source} WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
+        f"SELECT {columns} FROM {source} WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
     )
     return [job_of(row) for row in rows]
 
@@ -159,14 +166,14 @@ def under_way(connection: Connection, tenant: int, shown: bool | None, limit: in
     """Running jobs, and those queued that come next, at most ``limit`` of each."""
     also = "" if shown is None else f" AND shown = {int(shown)}"
     running = connection.execute(
-        f"SELECT {COLUMNS} FROM {_by(connection, 'job_running')} WHERE state = 1 AND tenant = ?{also} LIMIT ?",
+        f"SELECT {BRIEF} FROM {_by(connection, 'job_running')} WHERE state = 1 AND tenant = ?{also} LIMIT ?",
         (tenant, limit),
     ).fetchall()
     queued: list[Row] = []
     below: int | None = None
     while len(queued) < limit and (priority := _priority(connection, below)) is not None:
         queued += connection.execute(
-            f"SELECT {COLUMNS} FROM {_by(connection, 'job_ready')} WHERE state = 0 AND priority = ? AND tenant = ?{also}"
+            f"SELECT {BRIEF} FROM {_by(connection, 'job_ready')} WHERE state = 0 AND priority = ? AND tenant = ?{also}"
             " ORDER BY run_at_us, seq LIMIT ?",
             (priority, tenant, limit - len(queued)),
         ).fetchall()

@@ -315,7 +315,9 @@ class Worker:
                     self._changed.notify_all()
             try:
                 self._run(work)
-            except Exception as error:  # its end could not be written: it is put back, and others are run meanwhile
+            except (
+                Exception
+            ) as error:  # its end could not be written: it is put back, and others are run meanwhile
                 self._log.error("unexpected", job=job.id, kind=type(error).__name__)
             finally:
                 with self._changed:

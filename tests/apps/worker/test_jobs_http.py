@@ -6,14 +6,16 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from xinglin.apps.api.app import create_app
+from xinglin.apps.api.jobs_events import Watch
 from xinglin.apps.api.server import listen, uvicorn_server
-from xinglin.jobs import Kind, Permanent, Queue, Work, Worker
+from xinglin.jobs import Job, Kind, Permanent, Queue, Work, Worker
 from xinglin.kernel.settings import Settings
 from xinglin.records import tasks
 from xinglin.records.service import open_records
@@ -172,3 +174,96 @@ def wait(until: Any, within_s: float = 10) -> None:
     while not until():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+class Listening:
+    """A client of the events, in a thread of its own."""
+
+    def __init__(self, house: House, language: str = "en") -> None:
+        self.told: list[dict[str, Any]] = []
+        self.begun = threading.Event()
+        self.status = 0
+        self._house, self._language = house, language
+        self._end = threading.Event()
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+        assert self.begun.wait(10)
+
+    def _listen(self) -> None:
+        headers = {"Accept-Language": self._language}
+        with self._house.http.stream("GET", "/api/jobs/events", timeout=30, headers=headers) as answer:
+            self.status = answer.status_code
+            self.begun.set()
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    self.told.append(json.loads(line[6:]))
+                if self._end.is_set():
+                    return
+
+    def end(self) -> None:
+        self._end.set()
+
+
+def test_many_listeners_cost_one_look_and_nobody_commits_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    watched = Watch._watched
+
+    def counted(self: Watch) -> dict[str, Job]:
+        looks.append(1)
+        return watched(self)
+
+    monkeypatch.setattr(Watch, "_watched", counted)
+    first = house.queue.add("records.a")
+    listeners = [Listening(house, language) for language in ("en", "zh") * 5]
+    wait(lambda: all(each.told for each in listeners))
+    time.sleep(1.5)
+    before = len(looks)
+    time.sleep(1.5)
+    assert len(looks) == before, "nobody has committed"
+    second = house.queue.add("records.b")
+    wait(lambda: all(len(each.told) == 2 for each in listeners))
+    assert len(looks) <= before + 2
+    for each in listeners:
+        assert [job["id"] for job in each.told] == [first.id, second.id]
+        each.end()
+
+
+def test_too_many_listeners_are_told_so_and_one_that_goes_makes_room(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinglin.apps.api.jobs_events.LISTENERS_MOST", 2)
+    house.queue.add("records.a")
+    kept, going = Listening(house), Listening(house)
+    wait(lambda: kept.told and going.told)
+    answer = house.http.get("/api/jobs/events", headers={"Accept-Language": "zh"})
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (503, "transient")
+    assert "2" in answer.json()["issue"][0]["diagnostics"]
+    going.end()
+    house.queue.add("records.a")  # it is told, and goes
+    going.thread.join(10)
+    wait(lambda: listens(house))
+    kept.end()
+
+
+def listens(house: House) -> bool:
+    with house.http.stream("GET", "/api/jobs/events") as answer:
+        return answer.status_code == 200
+
+
+def test_times_are_the_records_own_with_their_offset(house: House) -> None:
+    house.records.set_tenant(1, "here", "Asia/Shanghai")
+    job = house.queue.add("records.a", {"x": "y"})
+    told = house.http.get(f"/api/jobs/{job.id}").json()
+    assert told["queued"].endswith("+08:00")
+    assert datetime.fromisoformat(told["queued"]).timestamp() == pytest.approx(job.queued_us / 1e6, abs=0.002)
+    assert house.http.get("/api/status").json()["now"].endswith("+08:00")
+
+
+def test_a_page_of_jobs_reads_no_results(house: House) -> None:
+    ids = [house.queue.add("records.a").id for _ in range(3)]
+    Worker(house.queue, [Kind("records.a", lambda work: {"x": "y" * 1000})]).run_pending()
+    assert [job.result for job in house.queue.list(brief=True)] == [None] * 3
+    assert [job.id for job in house.queue.list(brief=True)] == ids[::-1]
+    assert house.queue.list()[0].result == {"x": "y" * 1000}

@@ -12,32 +12,28 @@
     The job as it is then; 409 where it is in no state for that.
 ``GET /api/jobs/events?shown=1``
     Server-sent events: ``event: job`` with one job as data for each that is new or has changed since, first the newest
-    twenty as they are; a comment now and then keeps the line open.
+    twenty as they are; a comment now and then keeps the line open. 503 where too many listen already.
 
 A job is ``{"id", "kind", "title", "state", "done", "of", "stage", "queued", "started", "ended", "attempts",
 "attemptsMost", "reason", "cancelAsked", "canCancel", "canRetry"}``: ``title``, ``stage`` and ``reason`` are sentences in
 the language asked for (``reason`` null where there is none), ``of`` is null where it is not known how much there is,
-``queued``, ``started`` and ``ended`` are ISO instants or null.
+``queued``, ``started`` and ``ended`` are ISO instants in the record's time zone, or null.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from xinglin.apps.api.leaving import leaving
+from xinglin.apps.api.jobs_events import Events, Stream
 from xinglin.apps.errors import AppError
 from xinglin.apps.worker import view
 from xinglin.jobs.model import STATES, Job, State
-from xinglin.kernel.language import Language
 
 if TYPE_CHECKING:
     from xinglin.jobs import Queue
@@ -45,11 +41,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = 50
 PAGE_MOST: Final = 500
-FIRST: Final = 20
-WATCHED: Final = 100
-"""Events follow this many of the newest jobs, and this many of those that have not ended."""
-PAUSE_S: Final = 0.5
-QUIET_S: Final = 15.0
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -71,6 +62,7 @@ class Jobs:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._events = Events(site)
 
     @cached_property
     def _queue(self) -> Queue:
@@ -92,11 +84,12 @@ class Jobs:
             shown=_shown(request),
             before=self._queue.get(after, tenant=tenant).seq if after else None,
             limit=limit + 1,
+            brief=True,
         )
         page = jobs[:limit]
         return _json(
             {
-                "jobs": [view.shown(self._queue, job, request.state.language) for job in page],
+                "jobs": [self._say(job, request) for job in page],
                 "counts": self._queue.counts(tenant),
                 "next": page[-1].id if len(jobs) > limit else None,
             }
@@ -117,69 +110,33 @@ class Jobs:
     def one(self, request: Request) -> Response:
         """See the module."""
         job = self._queue.get(request.path_params["id"], tenant=request.state.actor.tenant)
-        return _json(view.shown(self._queue, job, request.state.language))
+        return _json(self._say(job, request))
 
     def log(self, request: Request) -> Response:
         """See the module."""
         lines = self._queue.log(request.path_params["id"], request.state.actor.tenant)
-        return _json({"lines": [view.line(each, request.state.language) for each in lines]})
+        zone = self._site.records.zone(request.state.actor.tenant)
+        return _json({"lines": [view.line(each, request.state.language, zone) for each in lines]})
 
     def cancel(self, request: Request) -> Response:
         """See the module."""
         job = self._queue.cancel(request.path_params["id"], request.state.actor.tenant)
-        return _json(view.shown(self._queue, job, request.state.language))
+        return _json(self._say(job, request))
 
     def retry(self, request: Request) -> Response:
         """See the module."""
         job = self._queue.retry(request.path_params["id"], request.state.actor.tenant)
-        return _json(view.shown(self._queue, job, request.state.language))
+        return _json(self._say(job, request))
 
     async def events(self, request: Request) -> Response:
         """See the module."""
-        told = self._told(request.state.actor.tenant, _shown(request), request.state.language)
-        return StreamingResponse(
-            told,
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        self._events.check()
+        actor, language = request.state.actor, request.state.language
+        return Stream(self._events.told(self._queue, actor.tenant, _shown(request), language))
 
-    async def _told(self, tenant: int, shown: bool | None, language: Language) -> AsyncIterator[bytes]:
-        """The text of the stream, until the asker or the server goes."""
-        gone = leaving()
-        known: dict[str, Job] | None = None
-        quiet_s = 0.0
-        while not gone.is_set():
-            seen = await run_in_threadpool(self._watched, tenant, shown)
-            if known is None:
-                newest = sorted(seen.values(), key=lambda job: -job.seq)[:FIRST]
-                changed = newest[::-1]
-            else:
-                changed = [job for id_, job in seen.items() if known.get(id_) != job]
-                # What is no longer among those watched may have changed as it went.
-                for id_ in known.keys() - seen.keys():
-                    if not known[id_].ended:
-                        changed += await run_in_threadpool(self._lost, tenant, id_)
-            known = seen
-            for job in changed:
-                yield b"event: job\ndata: %s\n\n" % msgspec.json.encode(
-                    view.shown(self._queue, job, language)
-                )
-            quiet_s = 0.0 if changed else quiet_s + PAUSE_S
-            if quiet_s >= QUIET_S:
-                quiet_s = 0.0
-                yield b": still here\n\n"
-            try:
-                await asyncio.wait_for(gone.wait(), PAUSE_S)
-            except TimeoutError:
-                continue
-
-    def _watched(self, tenant: int, shown: bool | None) -> dict[str, Job]:
-        newest = self._queue.list(tenant, shown=shown, limit=WATCHED)
-        under_way = self._queue.under_way(tenant, shown=shown, limit=WATCHED)
-        return {job.id: job for job in sorted((*newest, *under_way), key=lambda job: job.seq)}
-
-    def _lost(self, tenant: int, id_: str) -> list[Job]:
-        return self._queue.find(id_, tenant)
+    def _say(self, job: Job, request: Request) -> dict[str, Any]:
+        zone = self._site.records.zone(request.state.actor.tenant)
+        return view.shown(self._queue, job, request.state.language, zone)
 
 
 def _json(value: Any) -> Response:

@@ -3,8 +3,8 @@
 ``GET /api/status``
     ``{"version", "now", "database", "feed": {"position", "consumers": [{"name", "commits", "seconds", "parked", "led",
     "reason"}]}, "jobs": {"counts", "waiting", "waitingSeconds", "workers"}, "backup": {"folder", "newest", "rehearsed",
-    "well", "reason"}}``. ``newest`` and ``rehearsed`` are ISO instants or null; ``reason`` is a sentence where backups
-    cannot be looked at, or none are asked for.
+    "well", "reason"}}``. ``newest`` and ``rehearsed`` are ISO instants in the record's time zone, or null; ``reason`` is a
+    sentence where backups cannot be looked at, or none are asked for.
 ``GET /api/status/checks``
     ``{"checks": [{"name", "level", "message"}]}``: what ``xinglin doctor`` finds, looked at once a minute at most.
 """
@@ -20,12 +20,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from xinglin.apps.worker.view import instant_text
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, say
 from xinglin.kernel.settings import redacted
 from xinglin.records.feed import Feed
-from xinglin.records.past.instants import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class StatusRoutes:
         return _json(
             {
                 "version": __version__,
-                "now": instant_text(now_us()),
+                "now": instant_text(now_us(), self._site.records.zone()),
                 "database": redacted(self._site.settings.database_url),
                 "feed": {"position": self._feed.last(), "consumers": consumers},
                 "jobs": {
@@ -103,7 +103,7 @@ class StatusRoutes:
         return examine(self._site.settings)
 
     def _look_for_backups(self) -> dict[str, Any]:
-        from xinglin.apps.backup.keeping import backups, told
+        from xinglin.apps.backup.keeping import backups
         from xinglin.apps.backup.place import open_place
 
         folder = self._site.settings.backup_folder
@@ -122,11 +122,11 @@ class StatusRoutes:
             return shown | {"reason": error}
         if newest is None:
             return shown
-        as_told = told(newest)
+        zone, rehearsed = self._site.records.zone(), newest.rehearsed or {}
         return shown | {
-            "newest": as_told["made"],
-            "rehearsed": as_told["rehearsed"],
-            "well": as_told["well"],
+            "newest": instant_text(newest.manifest.made_us, zone),
+            "rehearsed": instant_text(rehearsed.get("at_us"), zone),
+            "well": rehearsed.get("well"),
         }
 
 

@@ -42,14 +42,15 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
         site = Site(records, settings)
         queue = site.queue
         queue.know(gathered(site, "jobs"))
+        zone = records.zone()
         if what == "list":
-            _list(asked, queue, language)
+            _list(asked, queue, language, zone)
         elif what == "schedules":
-            _schedules(asked, queue, language)
+            _schedules(asked, queue, language, zone)
         elif what == "log":
-            _log(asked, queue, id_, language)
+            _log(asked, queue, id_, language, zone)
         else:
-            _one(asked, queue, what, id_, language)
+            _one(asked, queue, what, id_, language, zone)
     finally:
         records.close()
     return 0
@@ -65,7 +66,7 @@ def _check(asked: Asked) -> None:
         raise UsageError("apps.cli-number", option="--limit", given=limit, least=1, most=1_000_000)
 
 
-def _list(asked: Asked, queue: Queue, language: Language) -> None:
+def _list(asked: Asked, queue: Queue, language: Language, zone: str) -> None:
     from xinglin.apps.worker.view import shown
 
     state = asked.options["state"]
@@ -75,7 +76,7 @@ def _list(asked: Asked, queue: Queue, language: Language) -> None:
         limit=int(asked.options["limit"] or LIMIT),
     )
     if asked.options["json"]:
-        print_json({"jobs": [shown(queue, job, language) for job in jobs], "counts": queue.counts()})
+        print_json({"jobs": [shown(queue, job, language, zone) for job in jobs], "counts": queue.counts()})
         return
     if not jobs:
         print(say("apps.jobs-none", language))
@@ -83,7 +84,7 @@ def _list(asked: Asked, queue: Queue, language: Language) -> None:
     heads = ("job", "kind", "state", "progress", "queued", "reason")
     rows: list[tuple[Any, ...]] = [tuple(_head(name, language) for name in heads)]
     for job in jobs:
-        told = shown(queue, job, language)
+        told = shown(queue, job, language, zone)
         state_said = say(f"apps.jobs-state-{job.state}", language)
         rows.append(
             (job.id, told["title"], state_said, _progress(job), _time(told["queued"]), told["reason"])
@@ -102,14 +103,14 @@ def _progress(job: Job) -> str:
 
 
 def _time(instant: str | None) -> str:
-    return "" if instant is None else instant[:19].replace("T", " ") + "Z"
+    return "" if instant is None else instant[:19].replace("T", " ") + instant[-6:]
 
 
-def _one(asked: Asked, queue: Queue, what: str, id_: str, language: Language) -> None:
+def _one(asked: Asked, queue: Queue, what: str, id_: str, language: Language, zone: str) -> None:
     from xinglin.apps.worker.view import shown
 
     job = queue.cancel(id_) if what == "cancel" else queue.retry(id_) if what == "retry" else queue.get(id_)
-    told = shown(queue, job, language)
+    told = shown(queue, job, language, zone)
     if asked.options["json"]:
         print_json(told | {"arguments": job.arguments, "result": job.result})
     elif what == "cancel":
@@ -139,10 +140,10 @@ def _one(asked: Asked, queue: Queue, what: str, id_: str, language: Language) ->
                 print(f"{heads[name]}{' ' * (widest - width(heads[name]))}  {safe(value)}")
 
 
-def _log(asked: Asked, queue: Queue, id_: str, language: Language) -> None:
+def _log(asked: Asked, queue: Queue, id_: str, language: Language, zone: str) -> None:
     from xinglin.apps.worker.view import line
 
-    lines = [line(each, language) for each in queue.log(id_)]
+    lines = [line(each, language, zone) for each in queue.log(id_)]
     if asked.options["json"]:
         print_json({"lines": lines})
         return
@@ -150,12 +151,12 @@ def _log(asked: Asked, queue: Queue, id_: str, language: Language) -> None:
         print(f"{_time(each['at'])}  {each['level']:<7}  {each['text']}")
 
 
-def _schedules(asked: Asked, queue: Queue, language: Language) -> None:
+def _schedules(asked: Asked, queue: Queue, language: Language, zone: str) -> None:
     from xinglin.apps.worker.view import schedule
 
     found = queue.schedules()
     if asked.options["json"]:
-        print_json({"schedules": [schedule(each) for each in found]})
+        print_json({"schedules": [schedule(each, zone) for each in found]})
         return
     if not found:
         print(say("apps.jobs-no-schedules", language))
@@ -167,5 +168,5 @@ def _schedules(asked: Asked, queue: Queue, language: Language) -> None:
             if each.cron
             else say("apps.jobs-every", language, seconds=f"{each.every_s:g}")
         )
-        rows.append((each.name, each.kind, times, _time(schedule(each)["next"])))
+        rows.append((each.name, each.kind, times, _time(schedule(each, zone)["next"])))
     print_table(rows)
