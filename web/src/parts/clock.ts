@@ -11,16 +11,26 @@ export function useNow(everyMs = 1000): Date {
   return now;
 }
 
-/** An instant of the system's own (a job, a backup, not of a record) on the reader's clock: today's by the time alone. */
+const OFFSET = /([+-])(\d\d):(\d\d)$/;
+
+/**
+ * An instant of the system's own (a job, a backup, not of a record): today's by the time alone. One that says its offset
+ * stands in the hospital's time, with the offset where the reader's clock has another; any other on the reader's clock.
+ */
 export function clockTime(instant: string, now: Date, language: Language): string {
-  const at = new Date(instant);
+  const said = OFFSET.exec(instant);
+  const here = -new Date(instant).getTimezoneOffset();
+  const minutes = said ? (said[1] === "-" ? -1 : 1) * (Number(said[2]) * 60 + Number(said[3])) : here;
+  const wall = (at: Date): Date => new Date(at.getTime() + minutes * 60_000); // its UTC is what the wall shows
+  const at = wall(new Date(instant));
   const two = (value: number): string => String(value).padStart(2, "0");
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  if (at.toDateString() === now.toDateString()) return time;
+  const time = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
+  const where = said && minutes !== here ? ` ${said[0]}` : "";
+  if (at.toISOString().slice(0, 10) === wall(now).toISOString().slice(0, 10)) return time + where;
   const day = language === "zh"
-    ? `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
-    : `${at.getDate()} ${at.toLocaleString("en-GB", { month: "short" })} ${at.getFullYear()}`;
-  return `${day} ${time.slice(0, 5)}`;
+    ? `${at.getUTCFullYear()}-${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`
+    : `${at.getUTCDate()} ${at.toLocaleString("en-GB", { month: "short", timeZone: "UTC" })} ${at.getUTCFullYear()}`;
+  return `${day} ${time.slice(0, 5)}${where}`;
 }
 
 /** A stretch of time by its two largest units. The keys are `time.…`. */

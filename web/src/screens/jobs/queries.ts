@@ -55,7 +55,7 @@ export function withJob(pages: Pages, job: Job, filter: State | undefined): Page
   const newest = changed[0];
   if (!found && fits && newest) {
     // An old one that has just come to be what the filter asks for stands where its time puts it, if that is in sight.
-    const at = newest.jobs.findIndex((one) => one.queued <= job.queued);
+    const at = newest.jobs.findIndex((one) => new Date(one.queued) <= new Date(job.queued));
     if (at >= 0) newest.jobs.splice(at, 0, job);
     else if (!newest.next) newest.jobs.push(job);
   }
