@@ -92,6 +92,47 @@ IDENTIFIERS = '"identifier":[{"value":"1"},{"value":"2"},{"value":"3"}]'
                        value='"part":[{"name":"name","valueHumanName":{"text":"a"}},{"name":"gender","valueCode":"male"}]')],
             '"contact":[{"name":{"text":"a"},"gender":"male"}]',
         ),
+        (  # complex types through parts of their own
+            '"active":true',
+            [operation("add", "Patient", name="name",
+                       value='"part":[{"name":"family","valueString":"Li"},{"name":"given","valueString":"Si"},'
+                             '{"name":"given","valueString":"San","_valueString":{"id":"x"}},'
+                             '{"name":"period","part":[{"name":"start","valueDateTime":"2020"}]}]')],
+            '"active":true,"name":[{"family":"Li","given":["Si","San"],"_given":[null,{"id":"x"}],'
+            '"period":{"start":"2020"}}]',
+        ),
+        (
+            IDENTIFIERS,
+            [operation("insert", "Patient.identifier", index=0,
+                       value='"part":[{"name":"value","valueString":"0"},'
+                             '{"name":"assigner","part":[{"name":"display","valueString":"H"}]}]')],
+            '"identifier":[{"value":"0","assigner":{"display":"H"}},{"value":"1"},{"value":"2"},{"value":"3"}]',
+        ),
+        (
+            '"maritalStatus":{"text":"married"}',
+            [operation("replace", "Patient.maritalStatus",
+                       value='"part":[{"name":"coding","part":[{"name":"code","valueCode":"D"}]}]')],
+            '"maritalStatus":{"coding":[{"code":"D"}]}',
+        ),
+        (
+            '"active":true',
+            [operation("add", "Patient", name="extension",
+                       value='"part":[{"name":"url","valueUri":"http://x"},{"name":"value","valueBoolean":true}]')],
+            '"active":true,"extension":[{"url":"http://x","valueBoolean":true}]',
+        ),
+        (
+            '"active":true',
+            [operation("add", "Patient", name="extension",
+                       value='"part":[{"name":"url","valueUri":"http://x"},'
+                             '{"name":"valuePeriod","part":[{"name":"end","valueDateTime":"2020"}]}]')],
+            '"active":true,"extension":[{"url":"http://x","valuePeriod":{"end":"2020"}}]',
+        ),
+        (
+            '"active":true',
+            [operation("add", "Patient", name="contained",
+                       value='"resource":{"resourceType":"Organization","id":"o","name":"O"}')],
+            '"active":true,"contained":[{"resourceType":"Organization","id":"o","name":"O"}]',
+        ),
         (
             '"active":true,"contact":[{"name":{"text":"a"}}]',
             [operation("delete", "Patient.contact[0]")],
@@ -191,6 +232,40 @@ def test_what_a_patch_does_not_touch_keeps_its_digits_and_its_order() -> None:
             "place",
         ),
         ('"active":true', operation("add", "Patient", name="birthDate", value='"part":[]'), "value"),
+        ('"active":true', operation("add", "Patient", name="name", value='"part":[]'), "value"),
+        ('"active":true', operation("add", "Patient", name="name", value='"part":{}'), "value"),
+        ('"active":true', operation("add", "Patient", name="name", value='"part":[5]'), "element"),
+        (
+            '"active":true',
+            operation("add", "Patient", name="name", value='"part":[{"name":"colour","valueString":"x"}]'),
+            "element",
+        ),
+        (
+            '"active":true',
+            operation("add", "Patient", name="name", value='"valueHumanName":{},"part":[]'),
+            "value",
+        ),
+        (
+            '"active":true',
+            operation(
+                "add",
+                "Patient",
+                name="name",
+                value='"part":[{"name":"text","valueString":"x"},{"name":"text","valueString":"y"}]',
+            ),
+            "there",
+        ),
+        (
+            '"active":true',  # which of fifty types?
+            operation(
+                "add",
+                "Patient",
+                name="extension",
+                value='"part":[{"name":"value","part":[{"name":"end","valueDateTime":"2020"}]}]',
+            ),
+            "value",
+        ),
+        ('"active":true', operation("add", "Patient", name="active", value='"resource":{}'), "value"),
         ('"active":true', operation("delete", "Patient.where("), "path"),
         ('"active":true', operation("delete", "Patient.active | Patient.active.not()"), "path"),
         ('"active":true', operation("delete", "Patient"), "place"),

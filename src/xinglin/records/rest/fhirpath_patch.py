@@ -147,7 +147,7 @@ class _Patching:
         if not isinstance(holder, dict):
             raise self._wrong("rest-fhirpath-patch-place")
         element = self._element(place, change.name)
-        key, value, beside = self._value(element)
+        key, value, beside = self._value(element, change.name)
         if element.max != 1:
             self._list_insert(holder, key, len(_items(holder, key)), value, beside)
             return
@@ -157,7 +157,7 @@ class _Patching:
 
     def _insert(self) -> None:
         holder, key, element = self._list()
-        _, value, beside = self._value(element)
+        _, value, beside = self._value(element, key)
         if self._change.at > len(_items(holder, key)):
             raise self._wrong("rest-fhirpath-patch-index")
         self._list_insert(holder, key, self._change.at, value, beside)
@@ -177,8 +177,9 @@ class _Patching:
             raise self._wrong("rest-fhirpath-patch-place")
         in_list = isinstance(place[-1], int)
         holder_place = _holder(place)
-        element = self._element(holder_place, str(place[-2] if in_list else place[-1]))
-        key, value, beside = self._value(element)
+        name = str(place[-2] if in_list else place[-1])
+        element = self._element(holder_place, name)
+        key, value, beside = self._value(element, name)
         holder = self._at(holder_place)
         if in_list:
             holder[place[-2]][place[-1]] = value
@@ -298,27 +299,27 @@ class _Patching:
                 found.append((*parent, key))
         return found
 
-    def _value(self, element: Any) -> tuple[str, Any, Any]:
-        """The key under which the part's value is put, the value, and (of a primitive) what lies beside it."""
-        part = self._change.value or {}
-        typed = [name for name in part if name.startswith("value")]
-        beside = [name for name in part if name.startswith("_value")]
+    def _value(self, element: Any, name: str) -> tuple[str, Any, Any]:
+        """The key under which the operation's value is put, the value, and (of a primitive) what lies beside it."""
+        return self._made(self._change.value or {}, element, name)
+
+    def _made(self, part: dict[str, Any], element: Any, name: str) -> tuple[str, Any, Any]:
+        """As `_value`, of one part: a value[x], a resource, or (R4, of any complex type) parts of its own."""
+        typed = [key for key in part if key.startswith("value")]
         base = element.name.removesuffix("[x]")
-        if len(typed) == 1:
-            kind = typed[0].removeprefix("value")
-            key = base + kind if element.choice else base
-            return (
-                key,
-                copy.deepcopy(part[typed[0]]),
-                copy.deepcopy(part.get(f"_{typed[0]}")) if beside else None,
-            )
-        inner = next((one for one in element.types if "." in one), None)
-        if typed or inner is None or "part" not in part:
+        if len(typed) == 1 and "part" not in part:
+            key = base + typed[0].removeprefix("value") if element.choice else base
+            return key, copy.deepcopy(part[typed[0]]), copy.deepcopy(part.get(f"_{typed[0]}"))
+        if not typed and "resource" in part and "Resource" in element.types:
+            return base, copy.deepcopy(part["resource"]), None
+        kind = _complex(element, name)
+        if typed or kind is None or "part" not in part:
             raise self._wrong("rest-fhirpath-patch-value")
-        return base, self._built(part["part"], inner), None
+        key = base + kind[0].upper() + kind[1:] if element.choice else base
+        return key, self._built(part["part"], kind), None
 
     def _built(self, parts: Any, kind: str) -> dict[str, Any]:
-        """An element without a type of its own (Patient.contact), from its parts."""
+        """A value of a complex type, or an element without a type of its own (Patient.contact), from its parts."""
         from xinglin.standards.fhir.r4.elements import ELEMENTS
 
         made: dict[str, Any] = {}
@@ -329,22 +330,15 @@ class _Patching:
             )
             if element is None:
                 raise self._wrong("rest-fhirpath-patch-element", name=str(name)[:64])
-            typed = next((key for key in part if key.startswith("value")), None)
-            inner = next((one for one in element.types if "." in one), None)
-            if typed is not None:
-                base = element.name.removesuffix("[x]")
-                key = base + typed.removeprefix("value") if element.choice else base
-                value = copy.deepcopy(part[typed])
-            elif inner is not None and "part" in part:
-                key, value = element.name, self._built(part["part"], inner)
-            else:
-                raise self._wrong("rest-fhirpath-patch-value")
+            key, value, beside = self._made(part, element, str(name))
             if element.max != 1:
-                made.setdefault(key, []).append(value)
-            elif key in made:
+                self._list_insert(made, key, len(_items(made, key)), value, beside)
+            elif any(one in made for one in _names(element)):
                 raise self._wrong("rest-fhirpath-patch-there", name=key)
             else:
-                made[key] = value
+                _set(made, key, value, beside)
+        if not made:
+            raise self._wrong("rest-fhirpath-patch-value")
         return made
 
     def _list_insert(self, holder: dict[str, Any], key: str, at: int, value: Any, beside: Any) -> None:
@@ -376,6 +370,17 @@ def _names(element: Any) -> list[str]:
     """The keys that an element can have: one, or one for each type of a choice."""
     base = element.name.removesuffix("[x]")
     return [base + name[0].upper() + name[1:] for name in element.types] if element.choice else [base]
+
+
+def _complex(element: Any, name: str) -> str | None:
+    """The type of which an element's value can be put together from parts; of a choice the one that ``name`` says."""
+    from xinglin.standards.fhir.r4.elements import ELEMENTS
+
+    base = element.name.removesuffix("[x]")
+    kinds = [one for one in element.types if "." in one or one in ELEMENTS]
+    if element.choice and len(kinds) > 1:
+        kinds = [one for one in kinds if name == base + one[0].upper() + one[1:]]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def _items(holder: dict[str, Any], key: str) -> list[Any]:
