@@ -260,6 +260,19 @@ class Machine(RuleBasedStateMachine):
         self.pass_time(LEASE_S - 1)
         return multiple(*self._claim(held.worker))
 
+    @rule(held=claims)
+    def give_back(self, held: Held) -> None:
+        known = self._current(held)
+        self.workers[held.worker].endings.put_back(held.job)
+        if known is not None:
+            known.attempts -= 1
+            known.claim, known.run_at_us, known.waits = None, self.time.us, False
+            known.state = "cancelled" if known.cancel_asked else "queued"
+
+    @rule(held=claims)
+    def cancel_claimed(self, held: Held) -> None:
+        self.cancel((held.job.id, self.known[held.job.id].tenant))
+
     @rule(job=jobs)
     def cancel(self, job: tuple[str, int]) -> None:
         known = self.known[job[0]]
@@ -332,7 +345,7 @@ def run_machine(queue: Queue, time: Clock, examples: int, steps: int) -> None:
 
 
 def test_the_queue_does_what_the_model_does(queue: Queue, time: Clock) -> None:
-    run_machine(queue, time, examples=40, steps=40)
+    run_machine(queue, time, examples=80, steps=40)
 
 
 @pytest.mark.long

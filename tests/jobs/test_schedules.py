@@ -223,3 +223,22 @@ def test_schedules_of_tenants_are_apart(queue: Queue, time: Clock) -> None:
     assert (queue.counts(1)["queued"], queue.counts(2)["queued"]) == (1, 1)
     assert queue.unschedule("s", 2)
     assert len(queue.schedules(None)) == 1
+
+
+def test_what_waits_for_a_time_that_the_clock_was_put_back_from_goes_on(
+    queue: Queue, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinglin.jobs.keeping.CLOCK_S", 0.0)
+    worker = Worker(queue, [Kind("a", lambda work: None)])
+    queue.schedule("often", "a", every_s=60)
+    time.pass_s(60)
+    assert worker.run_pending() == 1
+    at_once, later = queue.add("a"), queue.add("a", run_at_us=time.us + 3 * 3_600_000_000)
+    time.pass_s(-2 * 3600)
+    worker.run_pending()
+    assert [queue.get(job.id).state for job in (at_once, later)] == ["done", "queued"]
+    assert queue.get(later.id).run_at_us == time.us + 3 * 3_600_000_000
+    assert queue.schedules()[0].next_us == time.us + 60_000_000
+    waits = queue.add("a", run_at_us=time.us + 3_600_000_000)
+    worker.run_pending()
+    assert queue.get(waits.id).state == "queued", "what is put off stays so"

@@ -26,6 +26,8 @@ TICK_S: Final = 1.0
 PRUNE_S: Final = 3600.0
 PRUNE_TOGETHER: Final = 1000
 RECONCILE_S: Final = 5.0
+CLOCK_S: Final = 60.0
+"""How often it is looked for what waits for a time that the clock, put back, had been at; what is less ahead is a skew."""
 
 
 def place() -> str:
@@ -62,6 +64,7 @@ class Keeper:
         self._renewed_s = float("-inf")
         self._pruned_us = 0
         self._reconciled_s = time.monotonic()
+        self._clock_s = time.monotonic()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = logger("jobs")
@@ -107,6 +110,7 @@ class Keeper:
         self._worker.queue.timetable.tick()
         self._worker.give_back_waiting()
         self._reconcile()
+        self._mind_the_clock()
         self._prune()
 
     def _renew(self) -> None:
@@ -165,6 +169,22 @@ class Keeper:
         for job in strays:
             if job.fence <= settled and job.seq not in known:
                 worker.endings.put_back(job)
+
+    def _mind_the_clock(self) -> None:
+        """Jobs and schedules must not stand still for as long as the clock was put back by."""
+        if time.monotonic() - self._clock_s < CLOCK_S:
+            return
+        self._clock_s = time.monotonic()
+        now = now_us()
+        beyond = now + int(CLOCK_S * 1_000_000)
+        queue = self._worker.queue
+        with queue.database.read(snapshot=False) as connection:
+            jobs = repository.from_the_future(connection, beyond)
+        if jobs:
+            queue.database.write(lambda connection: repository.as_if_queued(connection, jobs, now))
+        schedules = queue.timetable.put_back(now, beyond)
+        if jobs or schedules:
+            self._log.warning("clock_put_back", jobs=len(jobs), schedules=schedules)
 
     def _prune(self) -> None:
         now = now_us()

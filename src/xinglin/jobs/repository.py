@@ -117,6 +117,8 @@ def _by(connection: Connection, index: str) -> str:
 
 def get(connection: Connection, tenant: int, id_: str, *, lock: bool = False) -> Job | None:
     """One job; ``lock``: nobody else changes it until the transaction ends."""
+    if "\0" in id_:  # which PostgreSQL would not even compare
+        return None
     locked = " FOR UPDATE" if lock and connection.dialect == "postgresql" else ""
     row = connection.execute(
         f"SELECT {COLUMNS} FROM job WHERE tenant = ? AND id = ?{locked}", (tenant, id_)
@@ -137,6 +139,8 @@ class Sought:
 
 def listed(connection: Connection, sought: Sought, limit: int, *, brief: bool = False) -> list[Job]:
     """Newest first."""
+    if "\0" in (sought.kind or ""):
+        return []
     states, kind, shown, before = sought.states, sought.kind, sought.shown, sought.before
     where, values = "tenant = ?", [sought.tenant]
     more: list[Any] = []
@@ -537,6 +541,27 @@ def logged(connection: Connection, tenant: int, id_: str) -> list[LogLine]:
         "SELECT at_us, level, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line", (tenant, id_)
     )
     return [LogLine(at_us, level, key, unpacked(said)) for at_us, level, key, said in rows]
+
+
+# Clocks
+
+
+def from_the_future(connection: Connection, beyond_us: int) -> list[Row]:
+    """(seq, tenant) of jobs that were queued after ``beyond_us`` and wait: the clock has been put back since."""
+    return connection.execute(
+        f"SELECT seq, tenant FROM {_by(connection, 'job_ready')}"
+        " WHERE state = 0 AND run_at_us > ? AND queued_us > ? LIMIT 10000",
+        (beyond_us, beyond_us),
+    ).fetchall()
+
+
+def as_if_queued(connection: Connection, jobs: Sequence[Row], now_us: int) -> None:
+    """Let queued jobs wait from now on for as long as they were to wait when they were queued."""
+    connection.execute(
+        f"UPDATE job SET run_at_us = ? + run_at_us - queued_us, queued_us = ? WHERE {_THESE[connection.dialect]}"
+        " AND state = 0",
+        (now_us, now_us, *_keys(connection, jobs)),
+    )
 
 
 # Deleting

@@ -64,6 +64,21 @@ class Timetable:
             ticked += self._queue.database.write(partial(self._tick, tenant))
         return ticked
 
+    def put_back(self, now: int, beyond_us: int) -> int:
+        """Tick anew those whose last tick lies after ``beyond_us``: the clock has been put back since; how many."""
+        early = [schedule for schedule in self.all(None) if (schedule.last_us or 0) > beyond_us]
+
+        def unit(connection: Connection) -> None:
+            for schedule in early:
+                repository.put(
+                    connection,
+                    replace(schedule, next_us=following(replace(schedule, next_us=0), now), last_us=None),
+                )
+
+        if early:
+            self._queue.database.write(unit)
+        return len(early)
+
     def _tick(self, tenant: int, connection: Connection) -> int:
         """The ticks of one tenant: a transaction of the record is of one tenant only."""
         now = now_us()
