@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from xinglin.apps.backup import repository
-from xinglin.apps.backup.base import identity, remember, remembered, state_lines
+from xinglin.apps.backup.base import state_lines
 from xinglin.apps.backup.errors import Damaged, Foreign, NoBackup
 from xinglin.apps.backup.form import (
     ARCHIVE,
@@ -28,6 +28,8 @@ from xinglin.apps.backup.form import (
     segment_path,
     version_line,
 )
+from xinglin.apps.backup.head import put_head
+from xinglin.apps.backup.memory import identity, own_key, remembered_of
 from xinglin.apps.backup.place import Place
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Row
@@ -49,20 +51,21 @@ def archive(records: Records, place: Place, *, check: Callable[[], None] | None 
     record, epoch = identity(records)
     done = 0
     while True:
-        before = remembered(records, _KEY)
+        before = remembered_of(records, _KEY, place.name, epoch)
         anchor = _anchor(records, before, place, epoch)
         if anchor is None:
             raise NoBackup("apps.backup-no-base", store=place.name)
         after, previous = anchor
         segment, commits, state = _next(records, record, epoch, after, previous)
         if not commits:
+            put_head(place, record, epoch, position=after, at_us=segment.at_us)
             _note(records, before, {**(before or {}), **_place_of(place, epoch, after, previous)})
             return done
         path = segment_path(epoch, segment.after, segment.upto)
         _, _, sha256 = place.write(path, _lines(records, segment, commits, state))
+        put_head(place, record, epoch, position=segment.upto, at_us=segment.at_us)
         if not _note(records, before, _place_of(place, epoch, segment.upto, sha256)):
-            place.blobs.delete(path)  # another process was quicker with these commits
-            return done
+            return done  # another process was quicker with these commits; this segment is as true as its own
         done += len(commits)
         if check is not None:
             check()
@@ -76,10 +79,10 @@ def _anchor(
     records: Records, before: dict[str, Any] | None, place: Place, epoch: str
 ) -> tuple[int, str] | None:
     """Where the archive stands, or the backup that it begins at."""
-    for found, sign in ((before, "sha256"), (remembered(records, "backup_last"), "name")):
-        if found is not None and (found["store"], found["epoch"]) == (place.name, epoch):
-            return int(found["position"]), str(found[sign])
-    return None
+    if before is not None:
+        return int(before["position"]), str(before["sha256"])
+    last = remembered_of(records, "backup_last", place.name, epoch)
+    return None if last is None else (int(last["position"]), str(last["name"]))
 
 
 def _next(
@@ -130,14 +133,16 @@ def _lines(records: Records, segment: Segment, commits: list[Row], state: list[b
 def _note(records: Records, before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
     """Move the noted place from ``before`` to ``after``; False where another process has moved it meanwhile."""
 
+    own = own_key(_KEY, after["store"])
+
     def unit(connection: Any) -> bool:
-        text = records_repository.meta(connection, _KEY)
-        there = None if text is None else msgspec.json.decode(text)
-        if there is not None and (before is None or there.get("position") != before.get("position")):
-            same = (there.get("store"), there.get("epoch")) == (after["store"], after["epoch"])
-            if same and there["position"] > (before or {}).get("position", -1):
-                return False
-        repository.set_meta(connection, _KEY, msgspec.json.encode(after).decode())
+        text = records_repository.meta(connection, own)
+        there: dict[str, Any] = {} if text is None else msgspec.json.decode(text)
+        known = -1 if before is None else before["position"]
+        if there.get("epoch") == after["epoch"] and there["position"] > known:
+            return False
+        for key in (own, _KEY):
+            repository.set_meta(connection, key, msgspec.json.encode(after).decode())
         return True
 
     return records.database.write(unit)
@@ -237,4 +242,4 @@ def first_and_last(place: Place, one: Found, *, sealed: bool) -> tuple[Segment, 
     return _head(first or b"", one), _end(last, one.path)
 
 
-__all__ = ["Found", "archive", "chain", "first_and_last", "read_segment", "remember", "segments"]
+__all__ = ["Found", "archive", "chain", "first_and_last", "gap", "read_segment", "segments"]

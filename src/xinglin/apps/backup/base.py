@@ -10,6 +10,7 @@ Memory is bounded by one batch. A backup that was broken off is gone on with, fr
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from xinglin.apps.backup import repository
+from xinglin.apps.backup.files import Before, Copier, File, Names, doomed, listing, names_stored
 from xinglin.apps.backup.form import (
     BASES,
     FORMAT,
@@ -28,8 +30,11 @@ from xinglin.apps.backup.form import (
     part_path,
     version_line,
 )
+from xinglin.apps.backup.head import put_head
+from xinglin.apps.backup.lists import archived_lists, listed_files
+from xinglin.apps.backup.memory import identity, own_key, remember, remembered
 from xinglin.apps.backup.place import Place
-from xinglin.kernel.blobs import NoSuchBlob
+from xinglin.kernel.blobs import Blobs, NoSuchBlob
 from xinglin.kernel.clock import now, now_us
 from xinglin.kernel.ids import new_id
 from xinglin.records import repository as records_repository
@@ -41,6 +46,10 @@ PART_LINES: Final = 400_000
 RESOURCES: Final = 500
 """Read in one short snapshot, with all their versions."""
 STATE_IN_MEMORY: Final = 8 * 1024 * 1024
+PART_S: Final = 600.0
+"""A part ends after this, so that a backup that copies many files and is broken off goes on near where it was."""
+FILES: Final = 100
+COPIED_MOST: Final = 256 * 1024 * 1024
 GO_ON_WITHIN_US: Final = 24 * 3600 * 1_000_000
 """An unfinished backup older than this is begun anew: what it lacks would be a day of archive."""
 
@@ -57,9 +66,14 @@ class Unfinished(msgspec.Struct):
 
 
 def back_up(
-    records: Records, place: Place, *, steps: Steps | None = None, check: Callable[[], None] | None = None
+    records: Records,
+    place: Place,
+    *,
+    blobs: Blobs | None = None,
+    steps: Steps | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Manifest:
-    """Back the whole record up into ``place``; what was made.
+    """Back the whole record up into ``place``, with the files of ``blobs`` (None: none are looked at); what was made.
 
     ``steps`` is told versions written and resources in all; ``check`` may raise to end it, between two batches: another call goes
     on from there. Raises BlobsFull, BlobsUnavailable; what is there by then stays for the next call.
@@ -67,47 +81,19 @@ def back_up(
     record, epoch = identity(records)
     place.prepare()
     under_way = _unfinished(place, record, epoch) or _begin(records, place, record, epoch)
-    making = _Making(records, place, under_way, steps or (lambda done, of: None), check or (lambda: None))
+    making = _Making(
+        records, place, under_way, blobs, steps or (lambda done, of: None), check or (lambda: None)
+    )
     manifest = making.run()
-    remember(
-        records, "backup_last", {"name": manifest.name, "store": place.name, "epoch": epoch, "position": manifest.position,
+    put_head(place, record, epoch, position=manifest.position, at_us=manifest.at_us)
+    told = {
+        "name": manifest.name, "store": place.name, "epoch": epoch, "position": manifest.position,
         "at_us": now_us(), "began_us": manifest.made_us, "bytes": manifest.bytes, "versions": manifest.versions,
-        "sealed": bool(manifest.salt)},
-    )  # fmt: skip
+        "sealed": bool(manifest.salt), "files": making.files(),
+    }  # fmt: skip
+    for key in (own_key("backup_last", place.name), "backup_last"):
+        remember(records, key, told)
     return manifest
-
-
-def identity(records: Records) -> tuple[str, str]:
-    """Which record this is, and in which of its lives: the second is another one after each restore."""
-
-    def unit(connection: Any) -> tuple[str, str]:
-        found = []
-        for key in ("record_id", "epoch"):
-            value = records_repository.meta(connection, key)
-            if value is None:
-                value = new_id()
-                repository.set_meta(connection, key, value)
-            found.append(value)
-        return found[0], found[1]
-
-    with records.database.read() as connection:
-        there = [records_repository.meta(connection, key) for key in ("record_id", "epoch")]
-    if there[0] is not None and there[1] is not None:
-        return there[0], there[1]
-    return records.database.write(unit)
-
-
-def remember(records: Records, key: str, value: dict[str, Any]) -> None:
-    """Note in the record itself how a backup, an archive or a rehearsal went, for `xinglin doctor`."""
-    text = msgspec.json.encode(value).decode()
-    records.database.write(lambda connection: repository.set_meta(connection, key, text))
-
-
-def remembered(records: Records, key: str) -> dict[str, Any] | None:
-    """What `remember` noted last."""
-    with records.database.read() as connection:
-        text = records_repository.meta(connection, key)
-    return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
 
 
 def read_json(place: Place, path: str, kind: type[Any]) -> Any:
@@ -190,10 +176,15 @@ class _Making:
         records: Records,
         place: Place,
         under_way: Unfinished,
+        blobs: Blobs | None,
         steps: Steps,
         check: Callable[[], None],
     ) -> None:
+        self._records = records
         self._database = records.database
+        self._blobs = blobs
+        self._before: Before | None = None
+        self._gone = 0
         self._place = place
         self._under_way = under_way
         self._manifest = under_way.manifest
@@ -208,12 +199,15 @@ class _Making:
         """Write what is missing, then the manifest."""
         manifest = self._manifest
         walks = {"entities": self._entities, "commits": self._commits, "versions": self._versions}
+        if self._blobs is not None:
+            walks["blobs"] = self._files
         phases = list(walks)
         for phase in phases[phases.index(self._under_way.phase) :]:
             if self._under_way.phase != phase:
                 self._under_way.phase, self._under_way.key = phase, []
             while self._part(phase, walks[phase]):
                 pass
+        manifest.format = FORMAT if manifest.blobs else 1  # without files, programs of before read it too
         manifest.mac = seal(manifest, self._place)
         path = part_path(manifest.name, "manifest.json")
         self._place.blobs.put(path, [msgspec.json.format(msgspec.json.encode(manifest), indent=1)])
@@ -226,6 +220,7 @@ class _Making:
         first = next(lines, None)
         if first is None:
             return False
+        until = time.monotonic() + PART_S
         number = sum(part.kind == phase for part in self._manifest.parts) + 1
         name = f"{phase}-{number:05d}.ndjson.zst"
 
@@ -235,7 +230,8 @@ class _Making:
             for text in lines:
                 yield text
                 size, count = size + len(text), count + 1
-                if (size >= PART_BYTES or count >= PART_LINES) and self._between:
+                full = size >= PART_BYTES or count >= PART_LINES or time.monotonic() >= until
+                if full and self._between:
                     return
 
         wrote = self._place.write(part_path(self._manifest.name, name), bounded())
@@ -322,7 +318,102 @@ class _Making:
 
         return self._walk(batches())
 
+    def files(self) -> dict[str, int] | None:
+        """For `xinglin doctor`: files in this backup, and how many of the one before it are no more; None: not looked at."""
+        if self._blobs is None:
+            return None
+        return {
+            "count": self._manifest.blobs,
+            "gone": self._gone + (self._before.gone if self._before else 0),
+        }
+
+    def _files(self) -> Iterator[bytes]:
+        assert self._blobs is not None
+        blobs, place, record = self._blobs, self._place, self._manifest.record
+        after = self._under_way.key[0] if self._under_way.key else ""
+        with self._database.read() as connection:
+            tenants = list(records_repository.tenants(connection))
+        known = _Known(place, record, self._manifest.name)
+        self._gone += self._before.gone if self._before else 0
+        before = self._before = Before(known.files(after))
+        copier = Copier(blobs, place, record, known.__contains__, self._alive)
+
+        def batches() -> Iterator[tuple[list[Any], list[bytes]]]:
+            if not self._under_way.key:
+                yield [""], [line({"lists": archived_lists(self._records, place, self._manifest.epoch)})]
+            lines, last, copied = [], after, copier.copied
+            for entry in listing(blobs, tenants, after):
+                file = before.at(entry.path)
+                same = file is not None and (file.bytes, file.sign) == (entry.bytes, entry.sign)
+                if file is None or not same or file.name not in known:
+                    file = copier.copy(entry.path, entry.bytes, entry.sign)
+                last = entry.path
+                if file is None:
+                    continue
+                known.add(file.name)
+                lines.append(line(file))
+                self._manifest.blobs += 1
+                if len(lines) >= FILES or copier.copied - copied >= COPIED_MOST:
+                    yield [last], lines
+                    lines, copied = [], copier.copied
+                    self._alive()
+            before.rest()
+            if lines:
+                yield [last], lines
+
+        return self._walk(batches())
+
+    def _alive(self) -> None:
+        self._check()
+        self._steps(self._under_way.done, self._of)
+
+
+class _Known:
+    """What a store of backups holds of a record's files already."""
+
+    def __init__(self, place: Place, record: str, but: str) -> None:
+        from xinglin.apps.backup.keeping import newest_with_files
+
+        self._place = place
+        self._last = newest_with_files(place, record, but)
+        self._names = Names(entry.path.rpartition("/")[2] for entry in names_stored(place, record))
+        self._wrong = doomed(place, record)
+        if self._last is not None:
+            rehearsed = read_json(place, part_path(self._last.name, "rehearsed.json"), dict) or {}
+            for name in rehearsed.get("contents", ()):
+                self._wrong.add(name)
+
+    def files(self, after: str) -> Iterator[File]:
+        """The list of the backup before, behind the path ``after``."""
+        if self._last is None:
+            return iter(())
+        return (file for file in listed_files(self._place, self._last) if file.blob > after)
+
+    def add(self, name: str) -> None:
+        """``name`` is there now, and whole."""
+        self._names.add(name)
+        self._wrong.discard(name)
+
+    def __contains__(self, name: str) -> bool:
+        if name in self._wrong:
+            return False
+        return name in self._names
+
 
 def instant(at_us: int) -> str:
     """An instant for people, in UTC, to the second."""
     return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+__all__ = [
+    "Steps",
+    "Unfinished",
+    "back_up",
+    "identity",
+    "instant",
+    "read_json",
+    "remember",
+    "remembered",
+    "seal",
+    "state_lines",
+]

@@ -3,6 +3,7 @@
 XinglinError
  └─ BackupError            400
      ├─ Damaged            422  a part is missing, cut short or changed: nothing of it is used
+     │   └─ FilesDamaged   422  files are missing or damaged; the rest is whole
      ├─ Foreign            422  a file that is none of ours, of another record, or made by a newer program
      ├─ Sealed             403  encrypted, and the key is missing or another one
      ├─ NoBackup           404  there is none, or none that reaches as far as asked
@@ -29,6 +30,14 @@ class Damaged(BackupError):
 
     status: ClassVar[int] = 422
     issue: ClassVar[str] = "incomplete"
+
+
+class FilesDamaged(Damaged):
+    """Files are missing, damaged, or named by a list that is; ``contents``: names of the damaged copies."""
+
+    def __init__(self, wrong: int, files: int, named: list[str], contents: list[str]) -> None:
+        self.contents = contents
+        super().__init__("apps.backup-files-wrong", wrong=wrong, files=files, named=", ".join(named))
 
 
 class Foreign(BackupError):

@@ -6,10 +6,13 @@ one line with its body as it stands in the record, byte for byte.
 Where things lie in a store
 ---------------------------
 ``1/base/NAME/manifest.json``            written last: a backup without it is none
-``1/base/NAME/KIND-NNNNN.ndjson.zst``    its parts: state, entities, commits, versions
+``1/base/NAME/KIND-NNNNN.ndjson.zst``    its parts: state, entities, commits, versions, blobs (see `files`)
 ``1/base/NAME/unfinished.json``          while it is being made, where it stands
 ``1/base/NAME/rehearsed.json``           what the last rehearsal found
 ``1/archive/EPOCH/AFTER-UPTO.ndjson.zst``  the changes of the commits after one position up to another
+``1/archive/EPOCH/files/…``              the files put and deleted since: see `lists`
+``1/heads/EPOCH.json``                   how far the archive was written: see `head`
+``1/blobs/RECORD/…``                     the contents of files, each once: see `files`
 
 NAME begins with the instant. EPOCH is another one after each restore, so that two futures of one record never mix.
 """
@@ -24,7 +27,8 @@ import msgspec
 
 from xinglin.apps.backup.errors import Damaged
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""2: with files, which a program that knows only 1 would leave out without a word."""
 BASES: Final = "1/base/"
 NO_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 """What decoding raises for a damaged text: of bytes that are no UTF-8 msgspec passes on Python's own error."""

@@ -17,9 +17,11 @@ import msgspec
 
 from xinglin.apps.backup import repository
 from xinglin.apps.backup.archive import archive
-from xinglin.apps.backup.base import back_up, remember, remembered
+from xinglin.apps.backup.base import back_up
 from xinglin.apps.backup.errors import NoBackup
 from xinglin.apps.backup.keeping import drop_older
+from xinglin.apps.backup.lists import archive_files
+from xinglin.apps.backup.memory import identity, remember, remembered_of
 from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.rehearsal import rehearse
 from xinglin.kernel.clock import now_us
@@ -44,7 +46,7 @@ def kinds(site: Site) -> list[Kind]:
     def run_backup(work: Work) -> Mapping[str, Any]:
         place = open_place(site.settings)
         try:
-            manifest = back_up(site.records, place, steps=_told(work), check=work.check)
+            manifest = back_up(site.records, place, blobs=site.blobs, steps=_told(work), check=work.check)
         except XinglinError as error:
             values = {name: str(value) for name, value in error.values.items()}
             told = {"at_us": now_us(), "reason": error.key, "values": values}
@@ -56,6 +58,7 @@ def kinds(site: Site) -> list[Kind]:
             "versions": manifest.versions,
             "position": manifest.position,
             "bytes": manifest.bytes,
+            "files": manifest.blobs,
             "dropped": dropped,
         }
 
@@ -113,15 +116,25 @@ class Archiver:
 
     def run_once(self) -> int:
         """Archive what is new, if this process has the lease or gets it; how many commits."""
-        if not self._new() or not self._leased():
+        blobs = self._site.blobs
+        noted = next(iter(blobs.noted(1)), None) is not None
+        if not (noted or self._new()) or not self._leased():
             return 0
-        return archive(self._site.records, open_place(self._site.settings), check=self._still)
+        place = open_place(self._site.settings)
+        try:
+            if noted:
+                archive_files(self._site.records, place, blobs, check=self._still)
+        finally:  # a blob store that fails holds no commit up
+            commits = archive(self._site.records, place, check=self._still) if self._new() else 0
+        return commits
 
     def _new(self) -> bool:
         with self._site.records.database.read() as connection:
             position, _ = repository.position_and_instant(connection)
-            text = records_repository.meta(connection, "backup_archived")
-        return text is None or msgspec.json.decode(text)["position"] != position
+        _, epoch = identity(self._site.records)
+        place = open_place(self._site.settings)
+        archived = remembered_of(self._site.records, "backup_archived", place.name, epoch)
+        return archived is None or archived["position"] != position
 
     def _still(self) -> None:
         if not self._leased():
@@ -166,7 +179,6 @@ def schedule(site: Site) -> None:
 
 def based(site: Site) -> bool:
     """Whether there is a backup of the present life of this record where the settings say."""
-    last = remembered(site.records, "backup_last")
-    with site.records.database.read() as connection:
-        epoch = records_repository.meta(connection, "epoch")
-    return last is not None and last["epoch"] == epoch and last["store"] == open_place(site.settings).name
+    _, epoch = identity(site.records)
+    place = open_place(site.settings)
+    return remembered_of(site.records, "backup_last", place.name, epoch) is not None

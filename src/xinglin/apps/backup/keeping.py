@@ -10,7 +10,9 @@ from xinglin.apps.backup.archive import chain, segments
 from xinglin.apps.backup.base import instant, read_json, seal
 from xinglin.apps.backup.errors import BackupError, Damaged, Foreign, NoBackup
 from xinglin.apps.backup.form import BASES, FORMAT, NO_JSON, Manifest, part_path
+from xinglin.apps.backup.head import head_path
 from xinglin.apps.backup.place import Place
+from xinglin.apps.backup.sweeping import drop_files
 from xinglin.records.schema import SCHEMA_VERSION
 
 
@@ -121,6 +123,20 @@ def choose(
     return min(lives, key=lambda one: one.position)
 
 
+def newest_with_files(place: Place, record: str, but: str = "") -> Manifest | None:
+    """The newest backup of a record, other than ``but``, that can be read and has a list of files."""
+    for name in names(place):
+        if name == but:
+            continue
+        try:
+            found = read_manifest(place, name)
+        except BackupError:
+            continue
+        if found.record == record and any(part.kind == "blobs" for part in found.parts):
+            return found
+    return None
+
+
 def drop_older(place: Place, keep: int, record: str) -> int:
     """Delete all but the newest ``keep`` backups of this record, and the archive that only older ones need; how many.
 
@@ -132,6 +148,8 @@ def drop_older(place: Place, keep: int, record: str) -> int:
         if one
     ]
     ours = [one for one in found if one.record == record]
+    if not ours:
+        return 0
     dropped = ours[max(keep, 1) :]
     for manifest in dropped:
         place.blobs.delete(part_path(manifest.name, "manifest.json"))
@@ -143,6 +161,9 @@ def drop_older(place: Place, keep: int, record: str) -> int:
         for one in segments(place, epoch):
             if not of_epoch or one.upto <= min(of_epoch):
                 place.blobs.delete(one.path)
+        if not of_epoch:
+            place.blobs.delete(head_path(epoch))
+    drop_files(place, record, left, {manifest.epoch for manifest in ours}, dropped=bool(dropped))
     return len(dropped)
 
 

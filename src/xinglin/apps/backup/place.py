@@ -88,4 +88,6 @@ def open_place(settings: Settings, folder: str = "") -> Place:
     where = folder or settings.backup_folder
     if not where:
         raise NoBackup("apps.backup-no-folder")
-    return Place(open_blobs(replace(settings, blobs=where)), Keys.of(settings.backup_key_file))
+    return Place(
+        open_blobs(replace(settings, blobs=where, backup_folder="")), Keys.of(settings.backup_key_file)
+    )

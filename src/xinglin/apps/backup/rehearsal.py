@@ -12,10 +12,13 @@ from typing import Any
 import msgspec
 
 from xinglin.apps.backup import repository
-from xinglin.apps.backup.base import Steps, identity, instant, remember
-from xinglin.apps.backup.errors import Differs
+from xinglin.apps.backup.base import Steps, instant
+from xinglin.apps.backup.bringing import bring
+from xinglin.apps.backup.errors import Differs, FilesDamaged
 from xinglin.apps.backup.form import Manifest, Sums, differences, part_path
 from xinglin.apps.backup.keeping import read_manifest
+from xinglin.apps.backup.lists import Chosen
+from xinglin.apps.backup.memory import identity, remember
 from xinglin.apps.backup.place import Place
 from xinglin.apps.backup.restore import Plan, check_parts, plan, restore
 from xinglin.kernel.clock import now_us
@@ -27,7 +30,10 @@ from xinglin.records.service import Records
 
 
 def check(place: Place, name: str) -> Manifest:
-    """Read every part of a backup and compare it with its manifest; nothing is restored. Raises Damaged, Sealed, Foreign."""
+    """Read every part of a backup and compare it with its manifest; nothing is restored. Raises Damaged, Sealed, Foreign.
+
+    Of files the list is read, not each file: `read_files` does that.
+    """
     manifest = read_manifest(place, name)
     check_parts(place, manifest)
     return manifest
@@ -51,6 +57,13 @@ def rehearse(
     began = time.monotonic()
     folder = None if url else tempfile.mkdtemp(prefix="xinglin-rehearsal-")
     chosen: Plan | None = None
+
+    def alive() -> None:
+        if check is not None:
+            check()
+        if steps is not None and chosen is not None:
+            steps(chosen.manifest.versions, chosen.manifest.versions)
+
     result: dict[str, Any] = {"at": instant(now_us()), "at_us": now_us(), "well": False, "store": place.name}
     try:
         record = "" if records is None or name else identity(records)[0]
@@ -60,8 +73,12 @@ def rehearse(
         result |= compare(scratch, chosen, check)
         if result["differing"]:
             raise Differs("apps.rehearsal-differs", types=", ".join(result["differing"]))
+        if chosen.files is not None and chosen.files.known:
+            result |= read_files(place, chosen.files, alive)
         result["well"] = True
     except XinglinError as error:
+        if isinstance(error, FilesDamaged):
+            result["contents"] = error.contents
         result["reason"] = [error.key, {key: str(value) for key, value in error.values.items()}]
         raise
     finally:
@@ -74,6 +91,14 @@ def rehearse(
         if records is not None:
             remember(records, "backup_rehearsal", result)
     return result
+
+
+def read_files(place: Place, chosen: Chosen, check: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Read every file of a backup and compare it with its list. Raises FilesDamaged with what is wrong."""
+    brought = bring(place, chosen, None, check=check or (lambda: None))
+    if brought.wrong:
+        raise FilesDamaged(brought.wrong, brought.files, brought.first, brought.contents)
+    return {"files": brought.files, "files_bytes": brought.bytes}
 
 
 def compare(url: str, chosen: Plan, check: Callable[[], None] | None = None) -> dict[str, Any]:

@@ -12,25 +12,32 @@ never takes a new commit for an old one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from xinglin.apps.backup import repository
 from xinglin.apps.backup.archive import Found, chain, first_and_last, gap, read_segment
-from xinglin.apps.backup.base import Steps
-from xinglin.apps.backup.errors import Damaged, Foreign, InUse, NoBackup
+from xinglin.apps.backup.base import Steps, instant
+from xinglin.apps.backup.bringing import Brought, bring
+from xinglin.apps.backup.errors import BackupError, Damaged, Foreign, InUse, NoBackup
 from xinglin.apps.backup.form import Manifest, Version, lines_of, part_path, read_version
+from xinglin.apps.backup.head import Head, read_head
 from xinglin.apps.backup.keeping import choose
+from xinglin.apps.backup.lists import Chosen, choose_files
 from xinglin.apps.backup.place import Place
 from xinglin.apps.backup.writing import put_versions
+from xinglin.kernel.blobs import Blobs
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, Database, open_database
+from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
-from xinglin.kernel.settings import Settings
+from xinglin.kernel.settings import Settings, redacted
 from xinglin.records import repository as records_repository
-from xinglin.records.schema import migrate
+from xinglin.records.schema import migrate, schema_version
 from xinglin.records.service import RESTORING, Records
 
 BATCH: Final = 1000
@@ -48,17 +55,21 @@ class Plan(msgspec.Struct):
     reaches: int
     types: dict[str, list[Any]] | None = None
     """Counts and digests at ``position``, where that is the end of a backup or a segment."""
+    files: Chosen | None = None
     at_us: int = 0
     """When the last commit that was restored was made; known once it is."""
+    brought: Brought | None = None
+    """What came of its files; known once they are back."""
 
 
 class Marker(msgspec.Struct):
-    """Where a restore stands: the step under way and how many of its lines are done."""
+    """Where a restore stands: the step under way and how many of its lines are done; of files, what came of them."""
 
     name: str
     position: int
     step: str = ""
     lines: int = 0
+    files: Brought | None = None
 
 
 def plan(
@@ -77,6 +88,7 @@ def plan(
     from xinglin.apps.backup.form import Sums
 
     manifest = choose(place, position, at_us, name, record)
+    written = _head_of(place, manifest)  # before the segments are listed: it never runs ahead of them
     found = Plan(manifest, [], manifest.position, manifest.last_rid, manifest.last_tx, manifest.position)
     later = check_parts(place, manifest, at_us, check)
     sums = Sums()
@@ -108,6 +120,8 @@ def plan(
         behind = gap(place, manifest.epoch, found.reaches)
         if behind is not None and later is None and position is None:
             raise Damaged("apps.backup-gap", reaches=found.reaches, after=behind.after)
+        if later is None and position is None:
+            _reached(written, found.reaches)
     found.position = found.reaches if position is None else position
     if later is not None:
         found.position = later - 1
@@ -117,7 +131,25 @@ def plan(
         raise NoBackup("apps.backup-not-so-far", position=position, reaches=found.reaches)
     if whole and found.position == found.reaches:
         found.types = sums.told()
+    newest = position is None and later is None
+    told = written.lists if newest and isinstance(written, Head) else 0
+    found.files = choose_files(place, manifest, found.position, newest, told)
     return found
+
+
+def _head_of(place: Place, manifest: Manifest) -> Head | BackupError | None:
+    try:
+        return read_head(place, manifest.epoch)
+    except BackupError as error:
+        return error  # of no concern to a restore that ends before
+
+
+def _reached(head: Head | BackupError | None, reaches: int) -> None:
+    """Raises Damaged where the archive was written further than what is there leads."""
+    if isinstance(head, BackupError):
+        raise Damaged("apps.backup-head-unread", reaches=reaches, reason=head)
+    if head is not None and head.position > reaches:
+        raise Damaged("apps.backup-head", reaches=reaches, position=head.position, at=instant(head.at_us))
 
 
 def check_parts(
@@ -150,6 +182,7 @@ def restore(
     chosen: Plan,
     *,
     url: str = "",
+    blobs: Blobs | None = None,
     steps: Steps | None = None,
     check: Callable[[], None] | None = None,
     durable: bool = True,
@@ -157,7 +190,7 @@ def restore(
     """Carry out a plan into the database of ``settings`` (or ``url``), which must be empty or hold this same restore,
     begun; the position it ended at.
 
-    Raises InUse.
+    ``blobs``: where its files go; None: they are left out. What came of them is in ``chosen.brought``. Raises InUse.
     """
     url = url or settings.database_url
     database = open_database(url, durable=durable)
@@ -174,6 +207,8 @@ def restore(
     try:
         later = _Restoring(records.database, place, chosen, marker, steps, check, records)
         later.run(versions=True)
+        if blobs is not None and chosen.files is not None and chosen.files.known:
+            chosen.brought = later.bring(chosen.files, blobs)
         _finish(records, chosen)
         records.database.exclusively(records_repository.analyze)
     finally:
@@ -189,8 +224,7 @@ def _begin(database: Database, chosen: Plan) -> Marker:
             if (found.name, found.position) != (chosen.manifest.name, chosen.position):
                 raise InUse("apps.restore-other", name=found.name, position=found.position)
             return found
-        if not repository.is_empty(connection):
-            raise InUse("apps.restore-in-use", database=database.url)
+        _empty(connection, database.url)
         marker = Marker(chosen.manifest.name, chosen.position)
         repository.set_meta(connection, RESTORING, msgspec.json.encode(marker).decode())
         return marker
@@ -200,6 +234,7 @@ def _begin(database: Database, chosen: Plan) -> Marker:
 
 Put = Callable[[Connection, list[Any]], None]
 _VERSION: Final = b'{"rid"'
+_FILES: Final = "files"
 
 
 class _Step(msgspec.Struct):
@@ -238,6 +273,8 @@ class _Restoring:
 
     def run(self, *, versions: bool) -> None:
         """Take the steps that lead to the versions, or those that write them."""
+        if self.marker.step == _FILES:
+            return
         known = list(self._all())
         names = [step.name for step in known]
         if self.marker.step and self.marker.step not in names:
@@ -301,6 +338,23 @@ class _Restoring:
 
         self._database.write(unit)
         self.marker = after
+
+    def bring(self, chosen: Chosen, blobs: Blobs) -> Brought:
+        """Bring the files into ``blobs``, going on where the marker says."""
+
+        def copied(brought: Brought) -> Brought:
+            return msgspec.convert(msgspec.to_builtins(brought), Brought)
+
+        def saved(brought: Brought) -> None:
+            after = Marker(self.marker.name, self.marker.position, _FILES, brought.files, copied(brought))
+            self._write(lambda connection, rows: None, [], after)
+
+        def check() -> None:
+            self._check()
+            self._steps(self._done, self._of)
+
+        so_far = self.marker.files and copied(self.marker.files)
+        return bring(self._place, chosen, blobs, so_far=so_far, saved=saved, check=check)
 
     # Before the versions
 
@@ -375,6 +429,45 @@ def _commit(text: bytes) -> list[int] | None:
     return msgspec.json.decode(text)["commit"] if text.startswith(b'{"commit"') else None
 
 
+def files_brought(settings: Settings, brought: Brought) -> None:
+    """Note in a record that was restored what came of its files when they were brought once more, for `xinglin doctor`."""
+    url = settings.database_url
+    if not _there(url):
+        return
+
+    def unit(connection: Connection) -> None:
+        if not schema_version(connection):
+            return
+        text = records_repository.meta(connection, "restored")
+        if text is not None:
+            told = msgspec.json.decode(text) | {"files": msgspec.to_builtins(brought)}
+            repository.set_meta(connection, "restored", msgspec.json.encode(told).decode())
+
+    with (
+        suppress(XinglinError),
+        open_database(url) as database,
+    ):  # the files are back, whatever the database is
+        database.write(unit)
+
+
+def free(url: str) -> None:
+    """Raises InUse where a record lies in the database already: said before hours of reading, not after."""
+    if not _there(url):
+        return
+    with open_database(url) as database, database.read() as connection:
+        if schema_version(connection) and records_repository.meta(connection, RESTORING) is None:
+            _empty(connection, url)
+
+
+def _there(url: str) -> bool:
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
+
+
+def _empty(connection: Connection, url: str) -> None:
+    if not repository.is_empty(connection):
+        raise InUse("apps.restore-in-use", database=redacted(url))
+
+
 def _finish(records: Records, chosen: Plan) -> None:
     """One empty commit far behind all others, a new epoch; then the record is whole."""
 
@@ -394,6 +487,7 @@ def _finish(records: Records, chosen: Plan) -> None:
             "position": chosen.position,
             "of": chosen.manifest.epoch,
             "at_us": at_us,
+            "files": None if chosen.brought is None else msgspec.to_builtins(chosen.brought),
         }
         repository.set_meta(connection, "restored", msgspec.json.encode(told).decode())
         repository.delete_meta(connection, RESTORING)

@@ -23,6 +23,8 @@ TAG: Final = 16
 MAGIC: Final = b"XLB1"
 SALT: Final = 16
 LEVEL: Final = 3
+PIECE: Final = 2048
+"""What is unpacked at once: about 15 bytes may hold a block of 128 KiB, as in the empty parts of an image."""
 _LEAST_KEY: Final = 16
 
 
@@ -99,11 +101,10 @@ def unpack(chunks: Iterable[bytes], keys: Keys, name: str, *, sealed: bool = Fal
     unpacker = zstandard.ZstdDecompressor().decompressobj()
     try:
         for chunk in stream:
-            # In pieces: a frame of a few bytes may unpack to any length.
-            for start in range(0, len(chunk), 64 * 1024):
+            for start in range(0, len(chunk), PIECE):
                 if unpacker.eof:
                     raise Damaged("apps.backup-part", part=name)
-                plain = unpacker.decompress(chunk[start : start + 64 * 1024])
+                plain = unpacker.decompress(chunk[start : start + PIECE])
                 if plain:
                     yield plain
         if not unpacker.eof or unpacker.unused_data:

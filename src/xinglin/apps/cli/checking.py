@@ -14,7 +14,8 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     """Examine and print; 1 where something is wrong."""
     from xinglin.apps.doctor import examine
 
-    findings = examine(loaded.settings, adopt_time_zone=asked.options["adopt-time-zone"])
+    adopt = asked.options["adopt-time-zone"]
+    findings = examine(loaded.settings, adopt_time_zone=adopt, language=language)
     well = not any(finding.level == "error" for finding in findings)
     if asked.options["json"]:
         print_json({"ok": well, "findings": [finding.as_dict(language) for finding in findings]})

@@ -199,6 +199,8 @@ COMMANDS: dict[str, Command] = {
             options=(
                 Option("to", "POSITION|INSTANT"),
                 Option("backup", "NAME"),
+                Option("files"),
+                Option("no-files"),
                 Option("key-file", "FILE", "backup_key_file"),
             ),
             examples=(

@@ -7,17 +7,26 @@ from pathlib import Path
 
 from xinglin.apps.doctor.finding import Finding, Level
 from xinglin.apps.doctor.machine import machine
+from xinglin.apps.errors import UsageError
 from xinglin.kernel.errors import XinglinError
+from xinglin.kernel.language import Language
 from xinglin.kernel.settings import Settings, redacted
 
 __all__ = ["Finding", "Level", "examine"]
 
 
-def examine(settings: Settings, *, adopt_time_zone: bool = False) -> list[Finding]:
+def examine(settings: Settings, *, adopt_time_zone: bool = False, language: Language = "en") -> list[Finding]:
     """Look at everything; never raises for what is wrong, but reports it.
 
-    ``adopt_time_zone``: first let the record's time zone be the setting's.
+    ``adopt_time_zone``: first let the record's time zone be the setting's. ``language``: in which a server is asked, where
+    one is named in place of a database: then what is reported is how that server is, and nothing of this machine.
     """
+    if settings.database.startswith(("http://", "https://")):
+        from xinglin.apps.doctor.server import server
+
+        if adopt_time_zone:
+            raise UsageError("apps.doctor-server-zone")
+        return list(server(settings.database, language))
     return [*machine(settings), *_database(settings, adopt_time_zone)]
 
 
@@ -28,9 +37,6 @@ def _database(settings: Settings, adopt_time_zone: bool) -> Iterator[Finding]:
 
     url = settings.database_url
     shown = redacted(url)
-    if settings.database.startswith(("http://", "https://")):
-        yield from _server(settings.database)
-        return
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         yield Finding("database", "note", "apps.doctor-no-database", {"database": shown})
         return
@@ -71,15 +77,3 @@ def _schema_found(url: str) -> int:
 
     with open_database(url) as database, database.read() as connection:
         return schema_version(connection)
-
-
-def _server(url: str) -> Iterator[Finding]:
-    from xinglin.apps.remote import Remote
-
-    remote = Remote(url)
-    try:
-        remote.ask("GET", f"{remote.base}/metadata")
-    except XinglinError as error:
-        yield Finding("database", "error", "apps.doctor-database-error", {"database": url, "reason": error})
-    else:
-        yield Finding("database", "ok", "apps.doctor-database", {"database": url})

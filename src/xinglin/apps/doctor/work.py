@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from xinglin.apps.doctor import repository
 from xinglin.apps.doctor.finding import Finding, Level
@@ -19,11 +21,13 @@ WAITED_S: Final = 60.0
 FAILED_WITHIN_S: Final = 7 * 86400
 REHEARSED_WITHIN_S: Final = 35 * 86400
 LOSS_S: Final = 60.0
+FILES_GONE: Final = 0.1
+"""Share of the files of one backup that the next one may lack before somebody is asked whether the disk is mounted."""
 
 
 def work(site: Site) -> Iterator[Finding]:
     """Everything that goes on around the record."""
-    for part in (_schema, _indexes, _fulltext, _queue, _feed, _backup, _counts):
+    for part in (_schema, _indexes, _fulltext, _queue, _feed, _backup, _store, _counts):
         try:
             yield from part(site)
         except XinglinError as error:
@@ -103,10 +107,10 @@ def _subscriptions_in_error(site: Site) -> list[str]:
 
 
 def _backup(site: Site) -> Iterator[Finding]:
-    from xinglin.apps.backup.base import remembered
+    from xinglin.apps.backup.memory import remembered
 
     settings, records = site.settings, site.records
-    last = remembered(records, "backup_last")
+    last = _last(site)
     if last is None:
         key = "apps.doctor-backup-none" if settings.backup_folder else "apps.doctor-backup-off"
         yield Finding("backup", "warning", key)
@@ -128,7 +132,7 @@ def _backup(site: Site) -> Iterator[Finding]:
         )
     if not last.get("sealed"):
         yield Finding("backup_open", "note", "apps.backup-open")
-    yield Finding("blobs", "note", "apps.doctor-blobs", {"store": site.blobs.name})
+    yield from _files(site, last)
     yield from _archive(site, last)
     rehearsed = remembered(records, "backup_rehearsal")
     if rehearsed is None:
@@ -145,13 +149,83 @@ def _backup(site: Site) -> Iterator[Finding]:
         yield Finding("rehearsal", level, "apps.doctor-rehearsal", {"days": f"{age_s / 86400:.1f}"})
 
 
-def _archive(site: Site, last: dict[str, object]) -> Iterator[Finding]:
-    """How much a disk that died now would take."""
-    from xinglin.apps.backup.base import remembered
+def _files(site: Site, last: dict[str, Any]) -> Iterator[Finding]:
+    """Whether the large files are in the last backup and the archive, and whether a restore has brought all of them."""
+    from xinglin.apps.backup.bringing import Brought
+    from xinglin.apps.backup.memory import remembered
+
+    found = last.get("files")
+    values: dict[str, object] = {"store": site.blobs.name}
+    if found is None:
+        yield Finding("files", "note", "apps.doctor-files-none", values)
+    else:
+        gone = found["gone"]
+        many = gone > FILES_GONE * (found["count"] + gone)
+        key = "apps.backup-files-gone" if many else "apps.doctor-files"
+        yield Finding(
+            "files", "warning" if many else "ok", key, {**values, "files": found["count"], "gone": gone}
+        )
+    note = next(iter(site.blobs.noted(1)), None) if site.settings.backup_folder else None
+    late_s = 0.0 if note is None else (now_us() - note.at_us) / 1e6
+    if late_s > LOSS_S:
+        yield Finding("files_archive", "warning", "apps.doctor-files-late", {"seconds": int(late_s)})
+    told = (remembered(site.records, "restored") or {}).get("files")
+    if told is not None:
+        brought = msgspec.convert(told, Brought)
+        if brought.wrong:
+            wrong = {"wrong": brought.wrong, "named": ", ".join(brought.first)}
+            yield Finding("files_restored", "error", "apps.doctor-restored-files", wrong)
+
+
+def _store(site: Site) -> Iterator[Finding]:
+    """Whether what the record says it has written is still there."""
+    from xinglin.apps.backup.archive import chain
+    from xinglin.apps.backup.keeping import read_manifest
+    from xinglin.apps.backup.memory import identity, remembered_of
+    from xinglin.apps.backup.place import open_place
 
     if not site.settings.backup_folder:
         return
-    archived = remembered(site.records, "backup_archived") or last
+    place = open_place(site.settings)
+    _, epoch = identity(site.records)
+    last = remembered_of(site.records, "backup_last", place.name, epoch)
+    if last is None:
+        return
+    try:
+        read_manifest(place, last["name"])
+    except XinglinError as error:
+        values = {"name": last["name"], "store": place.name, "reason": error}
+        yield Finding("backup_there", "error", "apps.doctor-backup-gone", values)
+        return
+    archived = remembered_of(site.records, "backup_archived", place.name, epoch)
+    if archived is None:
+        return
+    led = chain(place, epoch, last["position"])
+    reaches = led[-1].upto if led else last["position"]
+    if reaches < archived["position"]:
+        values = {"store": place.name, "position": archived["position"], "reaches": reaches}
+        yield Finding("archive_there", "error", "apps.doctor-archive-missing", values)
+
+
+def _last(site: Site) -> dict[str, Any] | None:
+    """The last backup: of where the settings say, or, where they say nothing, of anywhere."""
+    from xinglin.apps.backup.memory import identity, remembered, remembered_of
+    from xinglin.apps.backup.place import open_place
+
+    if not site.settings.backup_folder:
+        return remembered(site.records, "backup_last")
+    _, epoch = identity(site.records)
+    return remembered_of(site.records, "backup_last", open_place(site.settings).name, epoch)
+
+
+def _archive(site: Site, last: dict[str, object]) -> Iterator[Finding]:
+    """How much a disk that died now would take."""
+    from xinglin.apps.backup.memory import remembered_of
+
+    if not site.settings.backup_folder:
+        return
+    store, epoch = str(last["store"]), str(last["epoch"])
+    archived = remembered_of(site.records, "backup_archived", store, epoch) or last
     with site.records.database.read() as connection:
         first_us = repository.first_commit_after(connection, int(str(archived["position"])))
     lost_s = 0.0 if first_us is None else max(0.0, (now_us() - first_us) / 1e6)

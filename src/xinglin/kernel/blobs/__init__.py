@@ -17,7 +17,7 @@ from xinglin.kernel.blobs.errors import (
     BlobsUnavailable,
     NoSuchBlob,
 )
-from xinglin.kernel.blobs.port import CHUNK_BYTES, PASSING, Blobs, Entry, Note, is_passing
+from xinglin.kernel.blobs.port import CHUNK_BYTES, PASSING, Blobs, Entry, Note, is_passing, is_path
 from xinglin.kernel.settings import Settings
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "NoSuchBlob",
     "Note",
     "is_passing",
+    "is_path",
     "open_blobs",
 ]
 
