@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from drafts.patients import DOCTOR, SERVICE, Ward
 from paths import shared
 from xinglin.drafts.parts import RETRACTION
 from xinglin.quality.analytes import ANALYTES, by_code
-from xinglin.quality.rule import MODEL, UCUM, corrected, findings, handle, look
-from xinglin.quality.units import examine
+from xinglin.quality.rule import MODEL, UCUM, corrected, findings, handle, look, shown
+from xinglin.quality.units import _across, examine
 from xinglin.standards.ucum import is_commensurable, is_valid
 
 
@@ -35,6 +36,28 @@ from xinglin.standards.ucum import is_commensurable, is_valid
         ("59408-5", "0.97", "%", ("0.97", "1")),
         ("1742-6", "35", "mmol/L", ("35", "U/L")),  # another dimension
         ("4548-4", "48", "%", ("48", "mmol/mol")),
+        ("59261-8", "6.5", "mmol/mol", ("6.5", "%")),
+        ("14647-2", "180", "mmol/L", ("4.66", "mmol/L")),
+        ("2093-3", "5.2", "mg/dL", ("200", "mg/dL")),
+        ("22748-8", "100", "mmol/L", ("2.59", "mmol/L")),
+        ("2085-9", "1.2", "mg/dL", ("46", "mg/dL")),
+        ("14927-8", "150", "mmol/L", ("1.69", "mmol/L")),
+        ("2571-8", "1.7", "mg/dL", ("150", "mg/dL")),
+        ("14682-9", "1.2", "umol/L", ("110", "umol/L")),
+        ("1975-2", "250", "mg/dL", ("14.6", "mg/dL")),
+        ("2000-8", "9.6", "mmol/L", ("2.4", "mmol/L")),
+        ("17861-6", "2.4", "mg/dL", ("9.6", "mg/dL")),
+        ("14933-6", "6", "umol/L", ("360", "umol/L")),
+        ("1751-7", "42", "g/dL", ("42", "g/L")),
+        ("789-8", "4.5", "/uL", ("4.5", "10*12/L")),
+        ("777-3", "210000", "10*9/L", ("210000", "/uL")),
+        ("4544-3", "0.42", "%", ("0.42", "L/L")),
+        ("8310-5", "37.2", "[degF]", ("37.2", "Cel")),
+        ("29463-7", "72", "g", ("72", "kg")),
+        ("8480-6", "120", "kPa", ("120", "mm[Hg]")),
+        ("2019-8", "40", "kPa", ("40", "mm[Hg]")),
+        ("2019-8", "5.3", "mm[Hg]", ("5.3", "kPa")),
+        ("2703-7", "12.6", "mm[Hg]", ("12.6", "kPa")),
     ],
 )
 def test_a_number_that_fits_another_unit_only(
@@ -57,7 +80,55 @@ def test_a_number_that_fits_another_unit_only(
         ("777-3", "250", "10*3/uL"),
         ("8310-5", "37", "Cel"),
         ("99999-9", "1e9", "g"),  # a code that is not in the table
-        ("8480-6", "16", "mmHg"),  # no UCUM unit
+        ("8480-6", "16", "mmHg"),  # no UCUM code: `understood` comes before
+        # What wards do see, and would be made harmless by a wrong correction
+        ("2160-0", "16", "mg/dL"),  # dialysis
+        ("2160-0", "25", "mg/dL"),
+        ("2160-0", "0.15", "mg/dL"),  # an infant
+        ("14682-9", "10", "umol/L"),  # an infant
+        ("6690-2", "350", "/uL"),  # agranulocytosis
+        ("6690-2", "40", "/uL"),
+        ("6690-2", "0.05", "10*9/L"),
+        ("6690-2", "700", "10*9/L"),  # chronic myeloid leukaemia
+        ("777-3", "1000", "/uL"),  # immune thrombocytopenia
+        ("777-3", "2500", "10*9/L"),
+        ("2571-8", "35", "mg/dL"),  # low and healthy
+        ("2571-8", "9000", "mg/dL"),  # pancreatitis
+        ("18262-6", "15", "mg/dL"),  # PCSK9 inhibitor
+        ("22748-8", "25", "mmol/L"),  # homozygous familial hypercholesterolaemia
+        ("2085-9", "5", "mg/dL"),
+        ("718-7", "20", "g/L"),  # survived
+        ("718-7", "245", "g/L"),  # a newborn
+        ("718-7", "24.5", "g/dL"),
+        ("1751-7", "7", "g/L"),  # nephrotic
+        ("14933-6", "15", "umol/L"),  # rasburicase
+        ("1975-2", "45.5", "mg/dL"),  # kernicterus
+        ("14631-6", "689", "umol/L"),
+        ("2345-7", "18", "mg/dL"),  # a newborn
+        ("2345-7", "1400", "mg/dL"),  # hyperosmolar coma
+        ("2823-3", "12.5", "mmol/L"),  # haemolysed
+        ("17861-6", "20", "mg/dL"),
+        ("8480-6", "25", "mm[Hg]"),  # shock, preterm newborn
+        ("8462-4", "10", "mm[Hg]"),
+        ("8310-5", "13.7", "Cel"),  # survived
+        ("29463-7", "0.4", "kg"),
+        ("29463-7", "350", "kg"),
+        ("29463-7", "165", "[lb_av]"),
+        ("29463-7", "72000", "g"),
+        ("8302-2", "68", "[in_i]"),
+        ("8302-2", "1720", "mm"),
+        ("8867-4", "0", "/min"),  # asystole
+        ("9279-1", "0", "/min"),
+        ("8867-4", "280", "/min"),
+        ("59408-5", "15", "%"),
+        ("1742-6", "35", "[IU]/L"),  # IU and U are written for one another
+        ("3016-3", "2.5", "mU/L"),
+        ("3016-3", "2.5", "u[IU]/mL"),
+        ("1742-6", "25000", "U/L"),
+        ("2951-2", "140", "meq/L"),
+        ("2823-3", "16", "mg/dL"),
+        ("1975-2", "17", "umol/L"),
+        ("3094-0", "5", "mmol/L"),
         ("30000-4", "3", "mg/mmol"),
         ("2524-7", "18", "mg/dL"),
         ("1742-6", "0.6", "ukat/L"),
@@ -88,7 +159,8 @@ def test_the_table_is_in_ucum_and_agrees_with_itself() -> None:
         for code, unit in analyte.codes.items():
             assert any(is_commensurable(unit, reading.unit) for reading in analyte.readings), code
             for reading in analyte.readings:
-                for value in (reading.low, reading.high):
+                assert reading.low <= reading.usual_low < reading.usual_high <= reading.high
+                for value in (reading.low, reading.usual_low, reading.usual_high, reading.high):
                     assert examine(code, value, reading.unit) is None, (code, value, reading.unit)
 
 
@@ -217,3 +289,171 @@ def test_what_was_said_of_the_wrong_number_goes_with_it() -> None:
     assert changed["valueQuantity"]["value"] == Decimal("11.1")
     assert (changed.get("text"), changed.get("interpretation")) == (None, None)
     assert changed["referenceRange"] == glucose["referenceRange"]
+
+
+@pytest.mark.parametrize(
+    ("analyte", "conventional", "si", "factor"),
+    [
+        # Conventional to SI, as journals give the factors (JAMA, instructions for authors): no arithmetic of ours in them.
+        ("Glucose", "mg/dL", "mmol/L", "0.0555"),
+        ("Cholesterol", "mg/dL", "mmol/L", "0.0259"),
+        ("LDL cholesterol", "mg/dL", "mmol/L", "0.0259"),
+        ("HDL cholesterol", "mg/dL", "mmol/L", "0.0259"),
+        ("Triglycerides", "mg/dL", "mmol/L", "0.0113"),
+        ("Creatinine", "mg/dL", "umol/L", "88.4"),
+        ("Bilirubin, total", "mg/dL", "umol/L", "17.1"),
+        ("Urea nitrogen", "mg/dL", "mmol/L", "0.357"),
+        ("Urea", "mg/dL", "mmol/L", "0.1665"),
+        ("Urate", "mg/dL", "umol/L", "59.48"),
+        ("Calcium", "mg/dL", "mmol/L", "0.25"),
+        ("Lactate", "mg/dL", "mmol/L", "0.111"),
+        ("Haemoglobin", "g/dL", "g/L", "10"),
+        ("Haemoglobin", "g/dL", "mmol/L", "0.6206"),
+        ("Albumin", "g/dL", "g/L", "10"),
+        ("Total protein", "g/dL", "g/L", "10"),
+        ("C-reactive protein", "mg/L", "nmol/L", "9.524"),
+        ("NT-proBNP", "pg/mL", "pmol/L", "0.118"),
+        ("Thyrotropin", "u[IU]/mL", "m[IU]/L", "1"),
+        ("Systolic blood pressure", "mm[Hg]", "kPa", "0.13332"),
+        ("Carbon dioxide, arterial", "mm[Hg]", "kPa", "0.13332"),
+        ("Body weight", "[lb_av]", "kg", "0.45359"),
+        ("Body height", "[in_i]", "cm", "2.54"),
+        ("Alanine aminotransferase", "ukat/L", "U/L", "60"),
+        ("Urine albumin/creatinine", "mg/mmol", "mg/g", "8.84"),
+    ],
+)
+def test_conversions_are_those_of_the_literature(
+    analyte: str, conventional: str, si: str, factor: str
+) -> None:
+    [known] = [one for one in ANALYTES if one.en == analyte]
+    if analyte == "Urine albumin/creatinine":  # two units of one ratio, each with limits of its own
+        limits = {reading.unit: reading.high for reading in known.readings}
+        assert float(limits["mg/g"] / limits["mg/mmol"]) == pytest.approx(float(factor), rel=0.01)
+        return
+    converted = _across(known, Decimal(1), conventional, si)
+    assert converted is not None
+    assert float(converted) == pytest.approx(float(factor), rel=0.005)
+
+
+def test_a_temperature_is_converted_with_its_offset() -> None:
+    [known] = [one for one in ANALYTES if one.en == "Body temperature"]
+    for fahrenheit, celsius in (("98.6", "37"), ("212", "100"), ("-40", "-40")):
+        found = _across(known, Decimal(fahrenheit), "[degF]", "Cel")
+        assert found is not None
+        assert float(found) == pytest.approx(float(celsius))
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "quantity", "expected"),
+    [
+        ("14771-0", "99", {"unit": "MMOL/L"}, ("5.5", "mmol/L")),
+        ("14771-0", "99", {"unit": "mmol/l"}, ("5.5", "mmol/L")),
+        ("14771-0", "99", {"unit": "MG/DL"}, None),
+        ("14771-0", "99", {"unit": "mmol/L", "system": UCUM, "code": "MMOL/L"}, ("5.5", "mmol/L")),
+        (
+            "14771-0",
+            "99",
+            {"unit": "Mg/dL", "system": UCUM, "code": "Mg/dL"},
+            ("5.5", "mmol/L"),
+        ),  # a megagram
+        ("8480-6", "16.0", {"unit": "mmHg"}, ("16.0", "kPa")),
+        ("8480-6", "120", {"unit": "毫米汞柱"}, None),
+        ("8310-5", "98.6", {"unit": "℃"}, ("98.6", "[degF]")),
+        ("8310-5", "98.6", {"unit": "C"}, ("98.6", "[degF]")),
+        ("8310-5", "98.6", {"unit": "F"}, None),
+        ("6690-2", "6500", {"unit": "×10⁹/L"}, ("6500", "/uL")),
+        ("6690-2", "6.5", {"unit": "10^9/L"}, None),
+        ("6690-2", "6.5", {"unit": "K/uL"}, None),
+        ("6690-2", "6.5", {"unit": "G/L"}, None),
+        ("6690-2", "6.5", {"unit": "10E9/L"}, None),
+        ("789-8", "4.5", {"unit": "x10^12/L"}, None),
+        ("14682-9", "0.9", {"unit": "µmol/L"}, ("80", "umol/L")),
+        ("14682-9", "0.9", {"unit": "μmol/l"}, ("80", "umol/L")),
+        ("8867-4", "72", {"unit": "次/分"}, None),
+        ("8867-4", "72", {"unit": "bpm"}, None),
+        ("1742-6", "35", {"unit": "IU/L"}, None),
+        ("3016-3", "2.5", {"unit": "uIU/mL"}, None),
+        ("98979-8", "90", {"unit": "mL/min/1.73m²"}, None),
+        ("59408-5", "97", {"unit": "％"}, None),
+        ("29463-7", "72", {"unit": "公斤"}, None),
+        (
+            "14771-0",
+            "99",
+            {"unit": "mmol{glucose}/L", "system": UCUM, "code": "mmol{glucose}/L"},
+            ("5.5", "mmol/L"),
+        ),
+        ("8867-4", "72", {"unit": "beats", "system": UCUM, "code": "{beats}/min"}, None),
+        ("14771-0", "99", {"unit": "什么"}, None),
+        ("14771-0", "99", {}, None),
+        ("14771-0", "99", {"unit": "mmol/L", "comparator": ">"}, None),
+    ],
+)
+def test_units_are_read_as_people_write_them(
+    code: str, value: str, quantity: dict[str, str], expected: tuple[str, str] | None
+) -> None:
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "valueQuantity": {"value": Decimal(value), **quantity},
+    }
+    found = list(findings(observation))
+    if expected is None:
+        assert found == []
+    else:
+        assert [(str(one.finding.value), one.finding.unit) for one in found] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("pressures", "expected"),
+    [
+        (("16.0", "10.5"), ["kPa", "kPa"]),  # both were kPa
+        (("16.0", "80"), ["kPa", "mm[Hg]"]),
+        (("120", "10.5"), None),  # aortic regurgitation: nothing is said of it alone
+        (("120", "80"), None),
+    ],
+)
+def test_numbers_side_by_side_in_one_wrong_unit_are_corrected_together(
+    pressures: tuple[str, str], expected: list[str] | None
+) -> None:
+    codes = zip(("8480-6", "8462-4"), pressures, strict=True)
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "component": [
+            {
+                "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+                "valueQuantity": {
+                    "value": Decimal(value),
+                    "unit": "mm[Hg]",
+                    "system": UCUM,
+                    "code": "mm[Hg]",
+                },
+            }
+            for code, value in codes
+        ],
+    }
+    found = list(findings(observation))
+    if expected is None:
+        assert found == []
+        return
+    after = corrected(observation, found)
+    assert [one["valueQuantity"]["code"] for one in after["component"]] == expected
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "1e-400", "0", "-0.0", "9" * 300])
+def test_numbers_beyond_all_measure_break_nothing(value: str) -> None:
+    for code, (_, unit) in by_code().items():
+        found = examine(code, Decimal(value), unit)
+        assert found is None or found.kind in ("implausible", "wrong-unit")
+
+
+def test_the_table_that_clinicians_review_is_the_table_that_judges() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    for analyte in ANALYTES:
+        for reading in analyte.readings:
+            numbers = f"{reading.low:,f}–{reading.high:,f} | {reading.usual_low:,f}–{reading.usual_high:,f}"
+            row = f"| {analyte.en} | {analyte.zh} | {shown(reading.unit) or '1'} | {numbers} |"
+            assert row in page, row
+    rows = [line for line in page.splitlines() if line.count(" | ") >= 5 and "–" in line]
+    assert len(rows) == sum(len(analyte.readings) for analyte in ANALYTES)

@@ -18,25 +18,20 @@ from xinglin.drafts.exact import loads
 from xinglin.drafts.parts import AIAST, ASSERTED_BY
 from xinglin.drafts.writing import instant_now
 from xinglin.kernel.language import say
-from xinglin.quality.analytes import digest
-from xinglin.quality.units import Finding, examine
+from xinglin.quality.analytes import by_code, digest
+from xinglin.quality.spelling import SHOWN, UCUM, understood
+from xinglin.quality.units import Finding, as_meant, examine
 from xinglin.records.errors import Gone, NotFound
 from xinglin.records.service import Records
 from xinglin.records.stored import Change
-from xinglin.standards.ucum import is_valid
 from xinglin.trust import Actor
 
 KIND: Final = "quality.units"
-MODEL: Final = Model("xinglin-units", "1", digest())
-UCUM: Final = "http://unitsofmeasure.org"
+MODEL: Final = Model("xinglin-units", "2", digest())
 LOINC: Final = "http://loinc.org"
 _TITLE: Final = "quality.implausible"
 _REPORTED: Final = frozenset(("preliminary", "final", "amended", "corrected", "appended"))
 _CORRECTED: Final = frozenset(("final", "amended", "corrected", "appended"))
-_SHOWN: Final = {
-    "umol/L": "μmol/L", "10*9/L": "×10⁹/L", "10*12/L": "×10¹²/L", "/uL": "/μL", "mm[Hg]": "mmHg", "Cel": "℃",
-    "[degF]": "℉", "m[IU]/L": "mIU/L", "1": "", "/min": "/min", "kg/m2": "kg/m²",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +88,44 @@ def findings(observation: dict[str, Any]) -> Iterator[Place]:
     if observation.get("status") not in _REPORTED:
         return
     parts = [(None, observation), *enumerate(observation.get("component", ()))]
-    for at, part in parts:
-        finding = _examined(part)
+    measured = [(at, one) for at, part in parts if (one := _measured(part)) is not None]
+    found = {at: finding for at, one in measured if (finding := examine(*one)) is not None}
+    for at, one in measured:
+        finding = found.get(at) or _like_its_neighbours(one, list(found.values()))
         if finding is not None:
             yield Place(at, finding)
 
 
-def _examined(part: dict[str, Any]) -> Finding | None:
+def _measured(part: dict[str, Any]) -> tuple[str, Decimal, str] | None:
+    """The LOINC code, number and unit (UCUM) of what can be judged."""
     quantity = part.get("valueQuantity") or {}
     value = quantity.get("value")
     if value is None or quantity.get("comparator"):
         return None
-    unit = quantity.get("code") if quantity.get("system") == UCUM else quantity.get("unit")
-    if not unit or not is_valid(unit):
-        return None
     for coding in (part.get("code") or {}).get("coding", ()):
-        if coding.get("system") == LOINC:
-            found = examine(str(coding.get("code", "")), Decimal(str(value)), unit)
-            if found is not None:
-                return found
+        code = str(coding.get("code", ""))
+        if coding.get("system") == LOINC and code in by_code():
+            unit = understood(quantity, by_code()[code][0])
+            return (code, Decimal(str(value)), unit) if unit else None
+    return None
+
+
+def _like_its_neighbours(one: tuple[str, Decimal, str], found: list[Finding]) -> Finding | None:
+    """A number beside one whose unit is wrong, in the same unit: wrong too where it is unusual in it and usual as meant.
+
+    16/10.5 in mm[Hg] were kPa, both: a blood pressure of 120/10.5 mm[Hg] would be a new mistake.
+    """
+    code, value, unit = one
+    analyte, _ = by_code()[code]
+    usual = {reading.unit for reading in analyte.readings if reading.is_usual(value)}
+    for other in found:
+        if (
+            other.kind == "wrong-unit"
+            and other.was_unit == unit
+            and unit not in usual
+            and other.meant_unit in usual
+        ):
+            return as_meant(code, value, unit, other.meant_unit)
     return None
 
 
@@ -142,7 +156,7 @@ def corrected(observation: dict[str, Any], places: list[Place]) -> dict[str, Any
 
 def shown(unit: str) -> str:
     """A UCUM code as people write it."""
-    return _SHOWN.get(unit, unit)
+    return SHOWN.get(unit, unit)
 
 
 def _issue(observation: dict[str, Any], reference: str, reason: Reason) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The rule: a result whose unit cannot be right, and what it must have meant. Pure functions.
 
-A number in a unit is *plausible* where the table has a reading of that unit (or of one of the same dimension, converted; or,
-by molar mass, of the other way to report it) and the number lies in its range. What is plausible is left alone, even where
-the code asks for the other property: then the code is in question, not the unit. Nothing is said of codes that are not
-in the table, of numbers without a unit, and of units that are not UCUM: unknown is not wrong.
+A number in a unit is *possible* where the table has a reading of that unit (or of one of the same dimension, converted; or,
+by molar mass, of the other way to report it) and the number lies in its range. What is possible is left alone, even where
+the code asks for the other property: then the code is in question, not the unit. What is not possible is taken to be of
+another unit where it is usual in exactly one. Nothing is said of codes that are not in the table, of numbers without a unit,
+and of units that nobody understands: unknown is not wrong.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
@@ -22,8 +24,8 @@ Kind = Literal["wrong-unit", "implausible"]
 class Finding:
     """A result that cannot be right.
 
-    ``wrong-unit``: it is plausible as ``meant_unit`` and in nothing else; ``value`` and ``unit`` say it in a unit that the code
-    allows (the number as it was, unless the code's property asks for a conversion). ``implausible``: no one reading fits.
+    ``wrong-unit``: it is usual as ``meant_unit`` and in nothing else; ``value`` and ``unit`` say it in a unit that the
+    code allows (the number as it was, unless the code's property asks for a conversion). ``implausible``: no one reading fits.
     """
 
     analyte: Analyte
@@ -52,19 +54,25 @@ def examine(code: str, value: Decimal, unit: str) -> Finding | None:
     known = by_code().get(code)
     if known is None or not is_valid(unit):
         return None
-    analyte, asked = known
+    analyte, _ = known
     own = _reading(analyte, unit)
+    if own is None and (same := _reading(analyte, other := _exchanged(unit))):
+        unit, own = other, same  # laboratories write U and IU for one another
     if own is not None and _within(analyte, value, unit, own):
         return None
     fitting = [
-        reading
-        for reading in analyte.readings
-        if not _equal(reading.unit, unit) and reading.low <= value <= reading.high
+        reading for reading in analyte.readings if not _equal(reading.unit, unit) and reading.is_usual(value)
     ]
-    low, high = _range_in(analyte, unit, own)
-    if len(fitting) != 1:
+    if len({reading.unit.replace("meq", "mmol") for reading in fitting}) != 1:
+        low, high = _range_in(analyte, unit, own)
         return Finding(analyte, "implausible", value, unit, low, high)
-    meant = fitting[0].unit
+    return as_meant(code, value, unit, fitting[0].unit)
+
+
+def as_meant(code: str, value: Decimal, unit: str, meant: str) -> Finding:
+    """The finding that ``value``, reported in ``unit``, was meant in ``meant``, a unit of the analyte's readings."""
+    analyte, asked = by_code()[code]
+    low, high = _range_in(analyte, unit, _reading(analyte, unit))
     new, new_unit = value, meant
     if not is_commensurable(meant, asked):
         converted = _across(analyte, value, meant, asked)
@@ -72,6 +80,17 @@ def examine(code: str, value: Decimal, unit: str) -> Finding | None:
             return Finding(analyte, "implausible", value, unit, low, high)
         new, new_unit = _rounded(converted, value), asked
     return Finding(analyte, "wrong-unit", value, unit, low, high, meant, new, new_unit)
+
+
+def _exchanged(unit: str) -> str:
+    """U for [IU], or [IU] for U.
+
+    >>> _exchanged("[IU]/L"), _exchanged("mU/L"), _exchanged("g/L")
+    ('U/L', 'm[IU]/L', 'g/L')
+    """
+    if "[IU]" in unit or "[iU]" in unit:
+        return unit.replace("[IU]", "U").replace("[iU]", "U")
+    return re.sub(r"(?<![A-Za-z\[])([munpk]?)U(?=/|$)", r"\1[IU]", unit)
 
 
 def _reading(analyte: Analyte, unit: str) -> Reading | None:
