@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,6 +20,7 @@ from xinglin.standards.fhir.search.grammar import parse_query
 from xinglin.standards.fhir.search.known import Known
 from xinglin.standards.fhir.search.names import RESOURCE_TYPES
 from xinglin.standards.fhir.search.query import Criterion, Query
+from xinglin.standards.fhir.temporal import interval
 
 if TYPE_CHECKING:
     from xinglin.records.index.rows import IndexContext
@@ -123,7 +123,7 @@ def read(body: bytes, tenant: int, id_: str, version: int, context: IndexContext
         version,
         resource.status or "requested",
         resource.error or "",
-        None if resource.end is None else int(datetime.fromisoformat(resource.end).timestamp() * 1e6),
+        None if resource.end is None else interval(resource.end)[0],
         query,
         any(not isinstance(condition, Criterion) for condition in query.criteria),
         channel.type or "",

@@ -7,6 +7,7 @@ after it was acknowledged is told. Notifications are queued in the database; `De
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from xinglin.kernel.database import DatabaseError
+from xinglin.kernel.database import DatabaseError, Full, Unavailable
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.language import Language, say
 from xinglin.kernel.log import logger
@@ -40,6 +41,7 @@ NAME: Final = "subscriptions"
 BATCH: Final = 500
 KNOWN_MOST: Final = 10_000
 GATHER_S: Final = 0.04
+AGAIN_S: Final = (0.2, 1.0, 3.0)
 EASE: Final = 4.0
 """Each round that matches is a transaction, whose sync writers wait for: it has a fifth of the disk's time at most, and
 there are 25 of them a second at most."""
@@ -87,7 +89,7 @@ class Engine:
         for of_subscriptions, group in groupby(changes, key=lambda change: change.type == "Subscription"):
             if of_subscriptions:
                 for change in group:
-                    self._switch(change)
+                    self._switch_surely(change)
                     self._match([change])  # criteria may ask for Subscriptions too
             else:
                 self._match(list(group))
@@ -127,6 +129,23 @@ class Engine:
         self._waiting.pop(key, None)
 
     # The Subscriptions themselves
+
+    def _switch_surely(self, change: Change) -> None:
+        """`_switch`, before anything that was written later is looked at.
+
+        A failure must not hold the change back as it would any other: what a Subscription is to be told would go by
+        meanwhile. One that cannot be begun after all is switched off, which its owner sees.
+        """
+        for wait_s in AGAIN_S:
+            try:
+                self._switch(change)
+                return
+            except (Unavailable, Full):
+                raise  # waited out by who gives the changes
+            except Exception as error:
+                logger("subscriptions").error("unswitched", subscription=change.id, kind=type(error).__name__)
+                time.sleep(wait_s)
+        self._end((change.tenant, change.id))
 
     def _switch(self, change: Change) -> None:
         key: Key = (change.tenant, change.id)
