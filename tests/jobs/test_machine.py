@@ -260,18 +260,16 @@ class Machine(RuleBasedStateMachine):
         self.pass_time(LEASE_S - 1)
         return multiple(*self._claim(held.worker))
 
-    @rule(held=claims)
-    def give_back(self, held: Held) -> None:
+    @rule(held=claims, cancelled=st.booleans())
+    def give_back(self, held: Held, cancelled: bool) -> None:
         known = self._current(held)
+        if cancelled and known is not None:
+            self.cancel((held.job.id, known.tenant))
         self.workers[held.worker].endings.put_back(held.job)
         if known is not None:
             known.attempts -= 1
             known.claim, known.run_at_us, known.waits = None, self.time.us, False
             known.state = "cancelled" if known.cancel_asked else "queued"
-
-    @rule(held=claims)
-    def cancel_claimed(self, held: Held) -> None:
-        self.cancel((held.job.id, self.known[held.job.id].tenant))
 
     @rule(job=jobs)
     def cancel(self, job: tuple[str, int]) -> None:

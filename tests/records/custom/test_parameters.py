@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -343,3 +344,24 @@ def test_a_record_that_this_program_filled_asks_for_no_reindex(records: Records)
     assert want(records) == [1]
     define(records)
     assert want(records) == [1], "a parameter is to be built"
+
+
+def test_what_another_process_writes_before_it_learns_is_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Records(open_database(database_url, durable=False))
+    second = Records(open_database(database_url, durable=False))
+    try:
+        monkeypatch.setattr("xinglin.records.custom.rules.LOOK_S", 3600.0)
+        second.own.look()  # and never again
+        define(first)
+        first.update(HERE, "Patient", "a", patient("a", "W"))
+        late = threading.Timer(0.7, lambda: second.update(HERE, "Patient", "late", patient("late", "W")))
+        late.start()
+        Reindex(first, 1, pace=Pace(settle_s=2.0)).run()
+        late.join()
+        assert count_stale(first, HERE) == {}
+        assert set(found(first, "Patient", ("ward", "w"))) == {"a", "late"}
+    finally:
+        first.close()
+        second.close()

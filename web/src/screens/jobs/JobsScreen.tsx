@@ -24,7 +24,7 @@ export function JobsScreen(): ReactNode {
   const jobs = query.data?.pages.flatMap((page) => page.jobs) ?? [];
   const all = STATES.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
   const data = [
-    { value: "all", label: t("jobs.all", { count: all }) },
+    { value: "all", label: t("jobs.all", { count: grouped(all) }) },
     ...STATES.map((state) => ({ value: state, label: `${t(`jobState.${state}`)} ${grouped(counts[state] ?? 0)}` })),
   ];
   const choose = (value: string | null): void => setFilter(STATES.find((state) => state === value));
@@ -61,7 +61,7 @@ function Jobs({ jobs, put }: { jobs: Job[]; put: (job: Job) => void }): ReactNod
       </button>,
       <StateTag key="state" job={job} />,
       job.of !== null || job.done > 0 || !job.ended ? <Progress key="progress" job={job} /> : null,
-      <span key="time" className="num">{t(job.ended ? "jobs.took" : job.started ? "jobs.since" : "jobs.waits", { time: spent(job, now, t) })}</span>,
+      <span key="time" className="num">{t(job.ended ? "jobs.took" : job.state === "running" ? "jobs.since" : "jobs.waits", { time: spent(job, now, t) })}</span>,
       job.canCancel || job.canRetry ? (
         <span key="do" className={styles.actions}>
           {job.canCancel && !job.cancelAsked && <Button size="compact-sm" variant="default" onClick={() => setAsked({ what: "cancel", id: job.id })}>{t("jobs.cancel")}</Button>}
@@ -76,9 +76,9 @@ function Jobs({ jobs, put }: { jobs: Job[]; put: (job: Job) => void }): ReactNod
       <Table
         label={t("jobs.title")} rows={rows}
         columns={[
-          { key: "title", title: t("jobs.what"), width: "32%" },
-          { key: "state", title: t("jobs.state"), width: "13%" },
-          { key: "progress", title: t("jobs.progress"), width: "27%" },
+          { key: "title", title: t("jobs.what"), width: "29%" },
+          { key: "state", title: t("jobs.state"), width: "18%" },
+          { key: "progress", title: t("jobs.progress"), width: "25%" },
           { key: "time", title: t("jobs.time"), width: "14%" },
           { key: "do", title: "", width: "14%", end: true },
         ]}
@@ -105,7 +105,7 @@ function Ask({ what, job, put, close }: { what: "cancel" | "retry"; job: Job; pu
 }
 
 function spent(job: Job, now: Date, t: (key: string, values?: Record<string, unknown>) => string): string {
-  const from = new Date(job.started ?? job.queued).getTime();
+  const from = new Date((job.state !== "queued" && job.started) || job.queued).getTime(); // one that waits for its next attempt has a start too
   const until = job.ended ? new Date(job.ended).getTime() : now.getTime();
   return duration((until - from) / 1000, t);
 }
