@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +42,7 @@ NAME: Final = "subscriptions"
 BATCH: Final = 500
 KNOWN_MOST: Final = 10_000
 GATHER_S: Final = 0.04
+QUEUED_AT_ONCE: Final = 500
 AGAIN_S: Final = (0.2, 1.0, 3.0)
 EASE: Final = 4.0
 """Each round that matches is a transaction, whose sync writers wait for: it has a fifth of the disk's time at most, and
@@ -225,8 +227,12 @@ class Engine:
             sockets |= found.channel == "websocket"
             if found.channel == "rest-hook":
                 queued.append((key, (change.position, place, change.type, change.id, change.version)))
+        # A part at a time: what hundreds of Subscriptions match would else be one long transaction, for which writers wait.
+        write = self._records.database.write
+        for start in range(0, len(queued), QUEUED_AT_ONCE):
+            write(partial(repository.queue, queued=queued[start : start + QUEUED_AT_ONCE]))
         if matched:
-            self._records.database.write(lambda c: repository.add(c, queued, matched, sockets=sockets))
+            write(partial(repository.set_matched, matched=matched, sockets=sockets))
         for key, error in failed.items():  # one that cannot be asked must not hold up the others
             self._end(key, "records.subscription-search", reason=error.say(self._language))
         self._bound(Counter(key for key, _ in queued))

@@ -96,20 +96,22 @@ def clear(connection: Connection, key: Key, upto: int, most: int) -> bool:
     return row is not None
 
 
-def add(
-    connection: Connection, queued: Sequence[tuple[Key, Due]], matched: Mapping[Key, int], *, sockets: bool
-) -> None:
-    """Queue notifications, and note the newest position that each Subscription matched.
-
-    ``sockets``: some of them are told over web sockets, which other processes hold. Where none is, nobody else is woken:
-    on PostgreSQL announcements are committed one after the other, and the writers' would wait for ours (measured: writes
-    at a third of their rate on a slow disk).
-    """
+def queue(connection: Connection, queued: Sequence[tuple[Key, Due]]) -> None:
+    """Queue notifications; those that are there already stay as they are."""
     connection.executemany(
         "INSERT INTO subscription_queue (tenant, subscription, position, place, type, id, version)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [(*key, *due) for key, due in queued],
     )
+
+
+def set_matched(connection: Connection, matched: Mapping[Key, int], *, sockets: bool) -> None:
+    """Note the newest position that each Subscription matched.
+
+    ``sockets``: some of them are told over web sockets, which other processes hold. Where none is, nobody else is woken:
+    on PostgreSQL announcements are committed one after the other, and the writers' would wait for ours (measured: writes
+    at a third of their rate on a slow disk).
+    """
     connection.executemany(
         "UPDATE subscription SET matched = ? WHERE tenant = ? AND id = ? AND matched < ?",
         [(position, *key, position) for key, position in matched.items()],
