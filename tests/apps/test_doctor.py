@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +22,7 @@ from xinglin.apps.cli.main import main
 from xinglin.apps.doctor import Finding, examine
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import open_database
+from xinglin.kernel.language import Language
 from xinglin.kernel.settings import Settings
 from xinglin.records import schema
 from xinglin.records.service import open_records
@@ -165,3 +172,65 @@ def test_a_rehearsal_that_failed_is_told_with_its_reason(settings: Settings) -> 
     told = found(settings)["rehearsal"]
     assert told.level == "error"
     assert part.name in told.say("zh")
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Some other program's server."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ready"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_server_that_is_named_is_asked_and_nothing_is_said_of_this_machine(
+    sqlite_url: str, tmp_path: Path, language: Language, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "xinglin.apps.cli.main", "serve", "--port", "0", "--json"],
+        env={
+            **os.environ,
+            "XINGLIN_DATABASE": sqlite_url,
+            "XINGLIN_DATA": str(tmp_path),
+            "XINGLIN_WORKER": "false",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert running.stdout is not None
+        base = json.loads(running.stdout.readline())["address"]
+        asked = [
+            "doctor",
+            "--database",
+            base,
+            "--data",
+            str(tmp_path / "mine"),
+            "--language",
+            language,
+            "--json",
+        ]
+        assert main(asked) == 0
+        told = {one["name"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
+        assert {"server", "ready", "backup", "workers", "engine"} <= told.keys()
+        assert str(tmp_path / "mine") not in json.dumps(told)
+        assert ("服务器" if language == "zh" else "Server") in told["backup"]["message"]
+        assert main([*asked, "--adopt-time-zone"]) == 2
+    finally:
+        running.kill()
+        running.wait()
+    assert main(asked) == 1
+    capsys.readouterr()
+    other = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        (finding,) = examine(Settings(database=f"http://127.0.0.1:{other.server_port}"))
+        assert finding.key == "apps.doctor-server-foreign"
+        assert finding.level == "error"
+    finally:
+        other.shutdown()
+        other.server_close()

@@ -11,8 +11,12 @@ from pathlib import Path
 
 from xinglin.apps.backup import base, restore
 from xinglin.apps.backup.archive import archive
+from xinglin.apps.backup.lists import archive_files
 from xinglin.apps.backup.place import open_place
+from xinglin.kernel.blobs import open_blobs
+from xinglin.kernel.blobs.folder import FolderBlobs
 from xinglin.kernel.database import Connection, open_database
+from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.settings import Settings
 from xinglin.records import schema
 from xinglin.records.service import open_records
@@ -51,17 +55,23 @@ def main(what: str, url: str, folder: str) -> None:
         schema.past.create = slow  # type: ignore[assignment]
         schema.migrate(open_database(url))
     elif what == "restore":
-        restore.restore(place, settings, restore.plan(place), url=url, check=pause)
+        target = FolderBlobs(Path(folder) / "brought")
+        restore.restore(place, settings, restore.plan(place), url=url, blobs=target, check=pause)
     else:
         records = open_records(url, settings)
         if what == "backup":
-            base.back_up(records, place, check=pause)
+            base.back_up(records, place, blobs=open_blobs(settings), check=pause)
         else:
             print("begun", flush=True)
+            archive_files(records, place, open_blobs(settings))
             archive(records, place)
         records.close()
     print("done", flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except XinglinError as error:
+        print(f"failed {error.key}", flush=True)
+        sys.exit(1)

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from killing import killed
 
 from random_record import ACTOR, body, held, last_position, state, write
 from xinglin.apps.backup.archive import archive
 from xinglin.apps.backup.base import back_up
 from xinglin.apps.backup.keeping import backups
+from xinglin.apps.backup.lists import archive_files, files_of
 from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.restore import plan
+from xinglin.kernel.blobs import open_blobs
+from xinglin.kernel.blobs.folder import FolderBlobs
 from xinglin.kernel.database import Connection, Unfinished, open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records import schema
 from xinglin.records.service import Records, open_records
 from xinglin.records.stored import Operation
 
-SCRIPT = Path(__file__).with_name("killed_process.py")
 pytestmark = pytest.mark.slow
-
-
-def killed(what: str, url: str, folder: Path, after: int) -> bool:
-    """Kill it at the ``after``-th thing it says; whether it was done before."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(
-        [sys.executable, str(SCRIPT), what, url, str(folder)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        for _ in range(after):
-            said = process.stdout.readline().strip()
-            if said in ("", "done"):
-                break
-        process.kill()
-        rest = process.stdout.read()
-    assert said, "it ended by itself without having been done"
-    return said == "done" or "done" in rest
 
 
 def test_backup_and_restore_go_on_after_each_kill(database_url: str, tmp_path: Path) -> None:
@@ -53,6 +32,9 @@ def test_backup_and_restore_go_on_after_each_kill(database_url: str, tmp_path: P
     records = Records(open_database(database_url, durable=False))
     try:
         write(records, random.Random(1), 50)
+        blobs = open_blobs(settings)
+        for number in range(5):
+            blobs.put(f"1/images/{number}", [random.Random(number).randbytes(1000 * number)])
         position = last_position(records)
         kills = 0
         while not killed("backup", database_url, tmp_path, 4 + kills):
@@ -75,6 +57,10 @@ def test_backup_and_restore_go_on_after_each_kill(database_url: str, tmp_path: P
             assert held(restored) == state(records, last_position(records))
         finally:
             restored.close()
+        target = FolderBlobs(tmp_path / "brought")
+        assert {path: target.read(path) for path in target.list("1/")} == {
+            path: blobs.read(path) for path in blobs.list("1/")
+        }
     finally:
         records.close()
 
@@ -83,14 +69,20 @@ def test_an_archive_killed_again_and_again_misses_nothing(sqlite_url: str, tmp_p
     settings = Settings(backup_folder=str(tmp_path / "backups"), data=str(tmp_path))
     place = open_place(settings)
     records = open_records(sqlite_url, settings)
-    chance = random.Random(3)
+    chance, blobs = random.Random(3), open_blobs(settings)
     try:
-        back_up(records, place)
+        back_up(records, place, blobs=blobs)
         for _ in range(4):
             write(records, chance, 10)
+            blobs.put(f"1/images/{chance.random()}", [b"."])
             killed("archive", sqlite_url, tmp_path, 1)
+        archive_files(records, place, blobs)
         archive(records, place)
-        assert plan(place).reaches == last_position(records)
+        chosen = plan(place)
+        assert chosen.reaches == last_position(records)
+        assert chosen.files is not None
+        assert not chosen.files.lost
+        assert {file.blob for file in files_of(place, chosen.files)} == set(blobs.list("1/"))
     finally:
         records.close()
 

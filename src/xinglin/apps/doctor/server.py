@@ -62,7 +62,7 @@ def _checks(base: str, language: Language) -> Iterator[Finding]:
         if isinstance(check, dict):
             level = _LEVELS.get(str(check.get("level")), "error")
             message = str(check.get("message"))
-            yield Finding(str(check.get("name")), level, "apps.doctor-server-check", {"message": message})
+            yield Finding(str(check.get("name")), level, "apps.doctor-server-check", {"told": message})
 
 
 def _asked(url: str, language: Language) -> tuple[int, dict[str, Any]]:
