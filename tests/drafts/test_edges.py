@@ -67,7 +67,7 @@ def test_open_drafts_are_listed_with_what_they_would_change(
     changes = {one["path"]: (one["before"], one["after"]) for one in told["changes"]}
     assert changes["valueQuantity.value"] == (99, 5.5)
     assert told["patient"] == {"id": "p", "name": "张伟"}
-    assert "葡萄糖 99 mmol/L：超出该单位下的可能范围（0.5～60）。仅按 99 mg/dL 计" in told["reason"]
+    assert "葡萄糖 99 mmol/L：超出该单位下的可能范围（0.3～60）。仅按 99 mg/dL 计" in told["reason"]
     assert told["inputs"] == [
         {
             "reference": "Observation/glucose/_history/1",

@@ -191,6 +191,24 @@ def test_a_correction_is_refused_where_its_target_changed_meanwhile(ward: Ward) 
     assert ward.drafts.show(DOCTOR, reference).state == "superseded"
 
 
+def test_a_correction_is_refused_where_its_target_changed_though_it_is_no_input(ward: Ward) -> None:
+    ward.result("bp")
+    ward.result("other")
+    draft = ward.propose(
+        "Observation/other",
+        kind="fix",
+        resources=(correction(ward),),
+        corrects=ward.cite("Observation/bp"),
+    )
+    ward.result("bp", "111")
+    with pytest.raises(InputChanged) as refused:
+        ward.drafts.accept(DOCTOR, draft.reference)
+    assert refused.value.key == "drafts.target-changed"
+    assert str(ward.read("Observation/bp")["valueQuantity"]["value"]) == "111"
+    ward.follow()
+    assert ward.state(draft) == "superseded"
+
+
 def test_an_amended_correction_writes_what_the_clinician_says(ward: Ward) -> None:
     ward.result("bp")
     reference = correct(ward)
@@ -359,13 +377,32 @@ def test_a_patient_who_was_merged_into_another_has_moved(ward: Ward, elements: t
     assert why.code == "input-moved"
 
 
-def test_a_change_that_came_while_a_result_was_looked_at_again_is_asked_about_too(ward: Ward) -> None:
+def test_each_deletion_of_an_input_is_asked_about_once(ward: Ward) -> None:
+    ward.result("bp")
+    draft = ward.propose("Observation/bp")
+    ward.drafts.accept(DOCTOR, draft.reference)
+    for _ in range(2):
+        ward.records.delete(DOCTOR, "Observation", "bp")
+        assert ward.follow().flagged == 1
+        ward.drafts.accept(DOCTOR, draft.reference, note="Holds without it")
+        ward.position = 0
+        assert ward.follow().flagged == 0  # met again: asked and answered
+        ward.result("bp")  # as it was: no change, and a new deletion may come
+        assert ward.follow().flagged == 0
+
+
+@pytest.mark.parametrize("met", ["before", "after"])
+def test_a_change_that_came_while_a_result_was_looked_at_again_is_asked_about_too(
+    ward: Ward, met: str
+) -> None:
     ward.result("bp")
     draft = ward.propose("Observation/bp")
     ward.drafts.accept(DOCTOR, draft.reference)
     ward.result("bp", "105")
     ward.follow()
     ward.result("bp", "190")  # the page still shows 105
+    if met == "before":
+        ward.follow()
     ward.drafts.accept(DOCTOR, draft.reference, note="105 is close enough")
     ward.follow()
     [task] = reviews(ward)

@@ -33,11 +33,12 @@ from xinglin.drafts.states import Change, difference, is_open, marked, tag_of
 from xinglin.drafts.writing import closed, ensure, instant_now, put_all
 from xinglin.kernel.language import say
 from xinglin.kernel.log import logger
+from xinglin.records import repository
 from xinglin.records.errors import VersionConflict
 from xinglin.records.service import Records
 from xinglin.records.stored import Change as Entry
 from xinglin.records.transaction import Transaction
-from xinglin.trust import Actor
+from xinglin.trust import Actor, scope
 
 BY: Final = Model("xinglin-retraction", __version__)
 AT_ONCE: Final = 100
@@ -49,10 +50,14 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What set it off: the resource as it is now (or was, where it is deleted), and what became of it."""
+    """What set it off: the resource as it is now (without a version where it is deleted), and what became of it.
+
+    ``at``: the version that did so, the deletion's too.
+    """
 
     ref: Ref
     change: Change
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ def _touched(records: Records, actor: Actor, roots: Mapping[Ref, int]) -> list[T
                 continue
             if cause is None:
                 change = history.change(base, result)
-                cause = Cause(history.at(base), change) if change else None
+                cause = Cause(history.at(base), change, history.latest(base)) if change else None
             if cause is not None:
                 step[target] = Touched(target, cause, result.owner)
         met |= step
@@ -251,6 +256,14 @@ class _History:
         now = self._now.get(root)
         return now[0] if now else root
 
+    def latest(self, root: Ref) -> int:
+        """Its latest version; of what is deleted, the deletion: each of several is a cause of its own."""
+        if now := self._now.get(root):
+            return now[0].version
+        with self._records.reading() as connection:
+            found = repository.read(connection, scope(self._actor, "read", root.type), root.type, root.id)
+        return found.version if found is not None else 0
+
     def change(self, root: Ref, met: _Met) -> Change:
         """What became of ``root`` since the version that a result rests on.
 
@@ -328,7 +341,7 @@ def _asked(found: Mapping[Ref, object], resource: Resource, one: Touched) -> boo
 
 
 def _review_id(one: Touched) -> str:
-    return review_id(one.ref, one.cause.ref, one.cause.ref.version)
+    return review_id(one.ref, one.cause.ref, one.cause.at)
 
 
 def reason(cause: Cause) -> Reason:

@@ -68,7 +68,7 @@ def test_a_clinician_works_through_the_drafts_by_keyboard(inbox: Installation, v
     glucose.get_by_text("99 mmol/L").first.wait_for()
     assert "5.5 mmol/L" in glucose.inner_text()
     assert "99 mg/dL" in glucose.inner_text()
-    assert "xinglin-units 1" in glucose.inner_text()
+    assert "xinglin-units 2" in glucose.inner_text()
     assert (
         glucose.get_by_role("link", name="Fasting glucose 99 mmol/L")
         .get_attribute("href")
