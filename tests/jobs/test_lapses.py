@@ -249,3 +249,18 @@ def test_a_worker_goes_on_where_the_end_of_a_job_cannot_be_written(
         _soon(lambda: [queue.get(job.id).state for job in jobs] == ["failed", "failed", "done"])
     finally:
         worker.stop(2)
+
+
+def test_a_worker_that_is_back_in_time_keeps_its_jobs(queue: Queue, time: Clock) -> None:
+    job = queue.add("a")
+    worker, other = (Worker(queue, [Kind("a", lambda work: None)], name=name) for name in ("x", "y"))
+    worker.keeper.keep()
+    (claimed,) = worker.claim()
+    time.pass_s(29)
+    other.keeper.keep()
+    assert queue.get(job.id).state == "running", "its lease holds for another second"
+    time.pass_s(2)
+    worker.keeper._renew()  # between the other's look and its deed
+    with pytest.raises(LeaseLost):
+        queue.database.write(lambda connection: other.endings.lost(connection, claimed))
+    assert queue.get(job.id).state == "running"

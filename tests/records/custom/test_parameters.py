@@ -12,6 +12,7 @@ import pytest
 from xinglin.kernel.database import open_database
 from xinglin.kernel.errors import XinglinError
 from xinglin.records.custom.errors import BadDefinition, CodeTaken
+from xinglin.records.custom.verification import verify
 from xinglin.records.reindexing import Pace, Reindex, count_stale, want
 from xinglin.records.service import Records
 from xinglin.standards.fhir.search.errors import NotIndexedYet, UnknownParameter
@@ -365,3 +366,72 @@ def test_what_another_process_writes_before_it_learns_is_waited_for(
     finally:
         first.close()
         second.close()
+
+
+def test_counts_stay_true_where_resources_are_written_during_the_comparison(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinglin.records.custom.verification.BATCH", 5)
+    records.load(HERE, [patient(f"p{n}", "W") for n in range(20)]).run()
+    define(records)
+    reindexed(records)
+    (one,) = records.own.of(1).parameters
+    written: list[int] = []
+
+    def step(done: int, of: int) -> None:
+        if len(written) < 3:  # one that was compared already, and one that is new
+            records.update(HERE, "Patient", f"p{len(written)}", patient(f"p{len(written)}", "V"))
+            records.update(HERE, "Patient", f"new{len(written)}", patient(f"new{len(written)}", "V"))
+            written.append(done)
+
+    proof = verify(records, 1, "Patient", one, 1000, step)
+    assert (proof.resources, proof.different, proof.stale, proof.with_rows) == (20, 0, 0, 20)
+    assert 17 <= proof.checked <= 20
+
+
+def test_rules_that_change_while_they_are_proven_are_built_by_the_same_run(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.load(HERE, [patient("a", "W", language="zh")]).run()
+    define(records)
+    prove, proven = Reindex._prove, []
+
+    def meanwhile(self: Reindex, *given: Any) -> Any:
+        wrong = prove(self, *given)
+        if not proven:
+            define(records, id_="speaks", type="token", expression="Patient.language")
+        proven.append(1)
+        return wrong
+
+    monkeypatch.setattr(Reindex, "_prove", meanwhile)
+    Reindex(records, 1, pace=Pace(settle_s=0.0)).run()
+    records.own.look()
+    assert {one.state for one in records.own.of(1).parameters} == {"ready"}
+    assert found(records, "Patient", ("speaks", "zh")) == ["a"]
+
+
+def test_one_that_is_retired_while_it_is_built_goes_and_every_process_sees_that(
+    records: Records, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Records(open_database(database_url, durable=False))
+    try:
+        records.load(HERE, [patient(f"p{n}", "W") for n in range(30)]).run()
+        define(records)
+        other.own.look()
+        prove = Reindex._prove
+        retired: list[int] = []
+
+        def meanwhile(self: Reindex, *given: Any) -> Any:
+            if not retired:
+                retired.append(1)
+                define(records, status="retired")
+                other.own.look()
+            return prove(self, *given)
+
+        monkeypatch.setattr(Reindex, "_prove", meanwhile)
+        Reindex(records, 1, pace=Pace(settle_s=0.0)).run()
+        for each in (records, other):
+            each.own.look()
+            assert [one.state for one in each.own.of(1).parameters] == ["gone"]
+    finally:
+        other.close()

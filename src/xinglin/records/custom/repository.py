@@ -104,6 +104,14 @@ def touch(connection: Connection, tenant: int) -> None:
     connection.execute("UPDATE own_generation SET opened = opened + 1 WHERE tenant = ?", (tenant,))
 
 
+def newest_us(connection: Connection, tenant: int, base: str) -> int:
+    """When a resource of the type was written last; 0 where there is none."""
+    row = connection.execute(
+        "SELECT max(updated_us) FROM resource WHERE tenant = ? AND type = ?", (tenant, base)
+    ).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 

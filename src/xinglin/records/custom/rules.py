@@ -61,7 +61,7 @@ class OwnRules:
         self._generations: dict[int, tuple[int, int, int]] | None = None
         self._look_at = 0.0
         self._eager_until = 0.0
-        self._building = False
+        self._moving = False
         self._lock = threading.Lock()
 
     def of(self, tenant: int) -> Rules:
@@ -76,7 +76,7 @@ class OwnRules:
         with self._lock:
             with self._database.read() as connection:
                 generations = repository.generations(connection)
-                if generations != self._generations or self._building:
+                if generations != self._generations or self._moving:
                     before, self._generations = self._generations, generations
                     self._read(connection)
                     late = _late(before, generations)
@@ -96,7 +96,9 @@ class OwnRules:
             tenant: rules(found, *self._generations.get(tenant, (0, 0, 0))[:2])
             for tenant, found in by_tenant.items()
         }
-        self._building = any(one.state == "building" for found in by_tenant.values() for one in found)
+        self._moving = any(
+            one.state in ("building", "going") for found in by_tenant.values() for one in found
+        )
 
     @cached_property
     def queue(self) -> Queue:

@@ -15,6 +15,7 @@ from xinglin.kernel.database import Connection, Row
 from xinglin.records import repository
 from xinglin.records.bodies import decompress
 from xinglin.records.clip import clip_code, clip_text
+from xinglin.records.custom import repository as own_repository
 from xinglin.records.identity.repository import Name, Term, find_entities, find_terms
 from xinglin.records.index.own import Own, deduplicated
 from xinglin.records.index.rows import IDENTIFIER, OF_TYPE, IndexContext, IndexRows
@@ -33,8 +34,9 @@ WRONG_MOST: Final = 10_000
 class Proof:
     """Of one type and one own parameter, or all of the type's rows.
 
-    ``resources`` live ones there are; ``checked`` were compared, ``different`` have other rows than they should; ``stale``
-    still have other rules'. ``rows`` under the parameter, of ``with_rows`` resources. ``wrong``: rids of the different.
+    ``resources`` live ones there were as it began; ``checked`` of these were compared as they were, ``different`` (of all
+    that were compared, those written meanwhile among them) have other rows than they should; ``stale`` still have other
+    rules'. ``rows`` under the parameter, of ``with_rows`` resources. ``wrong``: rids of the different.
     """
 
     resources: int = 0
@@ -95,6 +97,7 @@ def verify(
     params = None if one is None else numbers_of(one.number)
     with records.database.read() as connection:
         proof.resources = repository.count_live(connection, tenant, kind)
+        newest_us = own_repository.newest_us(connection, tenant, kind)
         proof.stale = repository.count_stale(connection, tenant, kind, signature)
         if params is not None:
             proof.rows, proof.with_rows = rows_repository.count_under(connection, tenant, params)
@@ -109,7 +112,7 @@ def verify(
             # What another process wrote by older rules is counted as stale, and not compared.
             compared = [row for row in batch if row[2] == signature]
             wrong = _different(connection, tenant, compared, context, own, params)
-        proof.checked += len(compared)
+        proof.checked += sum(row[4] <= newest_us for row in compared)  # what is written again comes once more
         proof.different += len(wrong)
         proof.wrong = [*proof.wrong, *wrong][:WRONG_MOST]
 
