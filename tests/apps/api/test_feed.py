@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -236,6 +236,128 @@ def test_what_cannot_be_bound_is_said_and_the_socket_stays(server: Server, said:
         assert str(socket.recv(5)).startswith("error")
         socket.send(f"bind {made['id']}")
         assert socket.recv(5) == f"bound {made['id']}"
+
+
+@pytest.mark.parametrize("said", [b"bind x", b"", b"\xff\xfe\x00" * 100])
+def test_a_binary_message_is_refused_and_the_socket_stays(server: Server, said: bytes) -> None:
+    made = server.post(SOCKET)
+    with server.socket() as socket:
+        socket.send(said)
+        assert str(socket.recv(5)).startswith("error")
+        socket.send(f"  bind   {made['id']}  ")
+        assert socket.recv(5) == f"bound {made['id']}"
+
+
+def test_a_subscription_of_another_tenant_cannot_be_bound(server: Server) -> None:
+    from xinglin.trust import local_system
+
+    server.records.set_tenant(2, "second", "UTC")
+    foreign = server.records.create(local_system(2), "Subscription", json.dumps(SOCKET).encode())
+    with server.socket() as socket:
+        socket.send(f"bind {foreign.id}")
+        assert str(socket.recv(5)).startswith(f"error {foreign.id}")
+        server.records.create(local_system(2), "Basic", json.dumps(BASIC).encode())
+        with pytest.raises(TimeoutError):
+            socket.recv(0.5)
+
+
+def test_one_socket_binds_a_hundred_and_no_more(server: Server) -> None:
+    made = [server.post({**SOCKET, "criteria": f"Basic?code=n{n}"})["id"] for n in range(101)]
+    with server.socket() as socket:
+        for id_ in made[:100]:
+            socket.send(f"bind {id_}")
+            assert socket.recv(5) == f"bound {id_}"
+        socket.send(f"bind {made[100]}")
+        assert str(socket.recv(5)).startswith("error")
+        server.post({**BASIC, "code": {"coding": [{"code": "n99"}]}})
+        assert socket.recv(5) == f"ping {made[99]}"
+    for id_ in made:
+        server.http.delete(f"/fhir/Subscription/{id_}")
+
+
+def test_many_listeners_are_all_told(server: Server) -> None:
+    made = server.post({**SOCKET, "criteria": "Basic?code=many"})
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(server.socket()) for _ in range(60)]
+        for socket in sockets:
+            socket.send(f"bind {made['id']}")
+        assert {socket.recv(10) for socket in sockets} == {f"bound {made['id']}"}
+        for _ in range(2):
+            server.post({**BASIC, "code": {"coding": [{"code": "many"}]}})
+            assert {socket.recv(10) for socket in sockets} == {f"ping {made['id']}"}
+
+
+def handshake(server: Server) -> bytes:
+    return (
+        f"GET /api/websocket HTTP/1.1\r\nHost: {server.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+
+
+def masked(text: bytes, opcode: int = 1) -> bytes:
+    return bytes([0x80 | opcode, 0x80 | len(text)]) + b"\0\0\0\0" + text
+
+
+def answered(server: Server, frames: bytes) -> bytes:
+    """What comes back behind the handshake, to the end."""
+    import socket
+
+    host, _, port = server.address.partition(":")
+    with socket.create_connection((host, int(port)), 5) as raw:
+        raw.sendall(handshake(server))
+        found = b""
+        while b"\r\n\r\n" not in found:
+            found += raw.recv(65536)
+        assert found.startswith(b"HTTP/1.1 101")
+        raw.sendall(frames)
+        found = found.partition(b"\r\n\r\n")[2]
+        while more := raw.recv(65536):
+            found += more
+    return found
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        b"\x81\x04bind",  # not masked
+        b"\xf3\x84\0\0\0\0bind",  # reserved bits and an opcode of none
+        b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0x",  # 2**63 bytes
+        masked(b"\xff\xfe"),  # text that is no UTF-8
+        masked(b"x", 0),  # goes on with nothing
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_garbage_frames_end_their_own_socket_alone(server: Server, frames: bytes) -> None:
+    made = server.post(SOCKET)
+    with server.socket() as beside:
+        beside.send(f"bind {made['id']}")
+        assert beside.recv(5) == f"bound {made['id']}"
+        assert answered(server, frames)[:1] == b"\x88"  # a close frame
+        server.post(BASIC)
+        assert beside.recv(5) == f"ping {made['id']}"
+
+
+@pytest.mark.parametrize("given", ["x", "-1", "1.5", "9" * 30, "99999999", "1 2", "%00"])
+def test_a_last_event_id_that_is_none_is_refused(server: Server, given: str) -> None:
+    server.post(BASIC)
+    answer = server.http.get("/api/feed?after=0", headers={"Last-Event-ID": given})
+    assert answer.status_code == (409 if given == "99999999" else 400)
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_followers_that_go_away_leave_nothing_behind(server: Server) -> None:
+    import socket
+
+    before = threading.active_count()
+    host, _, port = server.address.partition(":")
+    for _ in range(30):
+        with socket.create_connection((host, int(port)), 5) as raw:
+            raw.sendall(f"GET /api/feed?after=0 HTTP/1.1\r\nHost: {server.address}\r\n\r\n".encode())
+            assert raw.recv(1000).startswith(b"HTTP/1.1 200")
+    with listening(server) as events:
+        made = server.post(BASIC)
+        assert json.loads(events.get(timeout=5)["data"])["id"] == made["id"]
+    assert threading.active_count() < before + 45
 
 
 def test_a_rest_hook_is_not_bound(server: Server) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
+
 from xinglin.apps.api.leaving import leaving
 
 if TYPE_CHECKING:
@@ -23,11 +25,17 @@ class Beats:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = False
 
+    async def ready(self) -> None:
+        """Before the first `join`: who begins to wait connects to the database, and that may be away for seconds."""
+        if self._end is None:
+            await run_in_threadpool(self._database.pulse)
+
     def join(self) -> asyncio.Event:
         """An event that is set after each commit of any process; clear it before looking."""
         event = asyncio.Event()
         if self._end is None:
             self._loop = asyncio.get_running_loop()
+            self._told = False
             self._end = self._database.pulse().listen(self._heard)
         self._waiting.add(event)
         return event

@@ -116,6 +116,7 @@ class FeedRoutes:
     async def send_all(self, stream: Stream, send: Send) -> None:
         """Send to one follower until it or the server goes."""
         gone = leaving()
+        await self._beats.ready()
         heard = self._beats.join()
         self._following += 1
         after, sent_s = stream.after, time.monotonic()

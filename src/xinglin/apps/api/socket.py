@@ -59,16 +59,22 @@ class Sockets:
         if self._open >= SOCKETS_MOST:
             await socket.close(1013)  # try again later
             return
-        await socket.accept()
         self._open += 1
+        try:
+            await socket.accept()
+            await self._serve(socket)
+        finally:
+            self._open -= 1
+
+    async def _serve(self, socket: WebSocket) -> None:
         bound: dict[str, int | None] = {}
+        await self._beats.ready()
         heard = self._beats.join()
         reading = asyncio.ensure_future(self._read(socket, bound, heard))
         telling = asyncio.ensure_future(self._tell(socket, bound, heard))
         try:
             await asyncio.wait([reading, telling], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._open -= 1
             self._beats.leave(heard)
             for task in (reading, telling):
                 task.cancel()
@@ -77,9 +83,11 @@ class Sockets:
                 await socket.close(1012 if leaving().is_set() else 1000)
 
     async def _read(self, socket: WebSocket, bound: dict[str, int | None], heard: asyncio.Event) -> None:
-        with suppress(WebSocketDisconnect, KeyError):  # KeyError: a binary message has no text
-            while True:
-                word, _, id_ = (await socket.receive_text()).strip().partition(" ")
+        with suppress(WebSocketDisconnect):
+            while (message := await socket.receive())["type"] == "websocket.receive":
+                word, _, id_ = (
+                    (message.get("text") or "").strip().partition(" ")
+                )  # a binary message has no text
                 id_ = id_.strip()
                 if word != "bind" or not ID.fullmatch(id_) or (len(bound) >= BOUND_MOST and id_ not in bound):
                     await socket.send_text(f"error {say('records.subscription-bind', socket.state.language)}")
