@@ -26,7 +26,7 @@ MISLABELLED: Final = {"glucose": 18.016, "creatinine": 1 / 88.42, "hb": 0.1, "ch
 """Test → factor to the other unit (mg/dL, for haemoglobin g/dL) in which the value comes while the unit stays."""
 _ZONE = timezone(timedelta(hours=8))
 PLACES: Final = {
-    "emergency": ("急诊科抢救室", "Emergency room"),
+    "emergency": ("急诊科", "Emergency department"),
     "icu": ("重症监护病房", "Intensive care unit"),
     "cardiology": ("心血管内科病房", "Cardiology ward"),
     "neurology": ("神经内科病房", "Neurology ward"),
@@ -187,6 +187,7 @@ class Bedside(Chart):
         coded = {
             "laboratory": ("108252007", "Laboratory procedure"),
             "imaging": ("363679005", "Imaging"),
+            "electrocardiogram": ("29303009", "Electrocardiographic procedure"),
             "surgery": ("387713003", "Surgical procedure"),
         }[kind]
         return self.new(

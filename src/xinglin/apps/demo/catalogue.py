@@ -245,6 +245,16 @@ TESTS = {
             125,
             0,
         ),
+        _lab(
+            "troponin",
+            "89579-7",
+            "Troponin I.cardiac [Mass/volume] in Serum or Plasma by High sensitivity method",
+            "高敏肌钙蛋白I",
+            "ng/L",
+            None,
+            26,
+            0,
+        ),
         _lab("fev1", "19926-5", "FEV1/FVC", "第一秒用力呼气容积占比", "%", 70, None, 0),
     )
 }
@@ -275,6 +285,7 @@ PANELS = {
     "thyroid": (HOSPITAL_CODES, "thyroid", "Thyrotropin", "促甲状腺激素", ("tsh",)),
     "inflammation": (HOSPITAL_CODES, "inflammation", "C reactive protein", "C反应蛋白", ("crp",)),
     "heart": (HOSPITAL_CODES, "heart", "NT-proBNP", "N末端B型钠尿肽原", ("bnp",)),
+    "cardiac": (HOSPITAL_CODES, "cardiac", "High-sensitivity troponin I", "高敏肌钙蛋白I", ("troponin",)),
     "lung": (HOSPITAL_CODES, "lung", "Spirometry", "肺功能", ("fev1",)),
 }
 

@@ -323,6 +323,8 @@ class Teller:
             del takes["metformin"]
             visit.stopped.append("metformin")
             visit.plan = "kidney"
+        if "hypertension" in self.known and values["systolic"] >= 140 and visit.plan == "steady":
+            visit.plan = "pressure"
         if "hypertension" in self.known and values["systolic"] >= 150:
             for medicine in ("amlodipine", "valsartan", "metoprolol"):
                 if medicine not in takes:
@@ -391,7 +393,7 @@ class Teller:
         """An emergency that becomes a hospital stay."""
         visit = self.visit(day, [key], kind="IMP")
         visit.nights = self.rng.randrange(6, 15)
-        visit.procedures = ["angiography"] if key == "infarction" else ["head-ct"]
+        visit.procedures = ["ecg", "angiography"] if key == "infarction" else ["ecg", "head-ct"]
         self.add(
             visit,
             (
@@ -402,6 +404,9 @@ class Teller:
                 "glycaemia" if "diabetes" in self.known else "glucose",
             ),
         )
+        if key == "infarction":  # what the diagnosis is made by, beside the ECG
+            self.add(visit, ("cardiac",))
+            visit.values["troponin"] = self.rng.uniform(900, 24_000)
         if key not in self.known:
             self.known.append(key)
         visit.diagnosed.append(key)
@@ -443,7 +448,7 @@ class Teller:
             measured = {"fever": rng.uniform(0.2, 1.4)} if key == "cold" else {}
             visit = self.visit(day, [key], None, "EMER" if key == "fracture" else "AMB", **measured)
             visit.procedures = ["wrist-xray"] if key == "fracture" else []
-            visit.plan = "short"
+            visit.plan = "cast" if key == "fracture" else "short"
         visit.diagnosed.append(key)
         visit.started.extend(medicines)
         return visit

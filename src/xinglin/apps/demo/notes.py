@@ -28,6 +28,18 @@ _COMPLAINTS = {
     "gout": ("右足第一跖趾关节红肿疼痛1天", "Red, swollen, painful right big toe for one day"),
     "hypothyroidism": ("乏力、怕冷", "Tiredness and intolerance of cold"),
 }
+# What one who is treated already comes with, month after month: no attack, no new pain.
+_REVIEWS = {
+    "diabetes": ("糖尿病复诊", "Review of diabetes"),
+    "hypertension": ("高血压复诊", "Review of hypertension"),
+    "dyslipidaemia": ("血脂异常复诊", "Review of raised lipids"),
+    "copd": ("慢阻肺复诊，活动后仍有气促", "Review of COPD; still breathless on exertion"),
+    "coronary": ("冠心病复诊，近期无静息胸痛", "Review of coronary disease; no chest pain at rest"),
+    "failure": ("心力衰竭复诊，夜间可平卧", "Review of heart failure; lies flat at night"),
+    "asthma": ("哮喘复诊，近期发作减少", "Review of asthma; fewer attacks of late"),
+    "gout": ("痛风复诊，近期无关节红肿疼痛", "Review of gout; no painful joint of late"),
+    "hypothyroidism": ("甲减复诊", "Review of hypothyroidism"),
+}
 _PLANS = {
     "transfer": (
         "首次在我院建档，既往诊断及用药已核对，继续原治疗。",
@@ -71,6 +83,14 @@ _PLANS = {
         "病情需要，收住院进一步诊治，已向患者及家属说明。",
         "Admitted for further treatment; explained to patient and family.",
     ),
+    "cast": (
+        "予石膏外固定，抬高患肢，对症止痛，一周后骨科门诊复查X线。",
+        "Cast applied, arm raised, something for the pain; X-ray again in the clinic in a week.",
+    ),
+    "pressure": (
+        "血压未达标，强调低盐饮食及规律服药，四周后复测，仍高则调整用药。",
+        "Blood pressure above target. Salt and taking medicines discussed; measured again in four weeks.",
+    ),
     "short": ("对症治疗，如不缓解随诊。", "Symptomatic treatment; come back if it does not settle."),
     "child": (
         "生长发育同年龄儿童，按程序预防接种。",
@@ -88,15 +108,21 @@ def _value(key: str, visit: Visit, language: int) -> str:
     return f"{(test.zh, test.en.split(' [')[0])[language]} {visit.values[key]:.{test.decimals}f} {unit}"
 
 
+def _complaint(visit: Visit, known: list[str], language: int) -> str:
+    """Why the patient comes: an illness as it breaks out, or to be looked after with one that is known."""
+    if visit.department == "health":  # what the examination finds is nothing that anybody came with
+        return ("健康体检", "Health examination")[language]
+    again = {*known, *(visit.reasons if visit.plan == "transfer" else ())} if visit.kind == "AMB" else set()
+    said = [(_REVIEWS if r in again else _COMPLAINTS).get(r) for r in visit.reasons]
+    told = ("，", ", ")[language].join(one[language] for one in said if one)
+    return told or ("常规复诊", "Routine review")[language]
+
+
 def note(visit: Visit, chinese: bool, known: list[str]) -> str:
     """The text of one visit's note. ``known``: diagnoses before this visit, in order."""
     n = 0 if chinese else 1
     separator = ("，", ", ")[n]
-    complaint = separator.join(_COMPLAINTS[r][n] for r in visit.reasons if r in _COMPLAINTS) or (
-        ("健康体检" if visit.department == "health" else "常规复诊")
-        if chinese
-        else ("Health examination" if visit.department == "health" else "Routine review")
-    )
+    complaint = _complaint(visit, known, n)
     past = ("、" if chinese else "; ").join((DISEASES[k].zh, DISEASES[k].en)[n] for k in known) or (
         "既往体健" if chinese else "no illness of note"
     )
@@ -106,7 +132,7 @@ def note(visit: Visit, chinese: bool, known: list[str]) -> str:
     signs = separator.join(_value(k, visit, n) for k in vitals)
     labs = separator.join(
         _value(k, visit, n)
-        for k in ("glucose", "hba1c", "ldl", "creatinine", "egfr", "acr", "crp", "bnp")
+        for k in ("glucose", "hba1c", "ldl", "creatinine", "egfr", "acr", "crp", "bnp", "troponin")
         if k in visit.values
     )
     diagnoses = ("；" if chinese else "; ").join(

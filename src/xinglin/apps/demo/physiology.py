@@ -214,6 +214,8 @@ class Body:
                     value = max(
                         20, 60 + noise(0, 15) + max(0.0, age - 60) * 3 + (900 if "failure" in self.has else 0)
                     )
+                case "troponin":
+                    value = max(2.0, 6 + noise(0, 2))
                 case "fev1":
                     value = (58 if "copd" in self.has else 80) + noise(0, 2.5)
                 case _:

@@ -21,6 +21,7 @@ from xinglin.apps.demo.notes import note
 
 PROCEDURES = {
     "angiography": ("Coronary angiography with stent", "冠状动脉造影及支架植入术"),
+    "ecg": ("12-lead electrocardiogram", "十二导联心电图"),
     "head-ct": ("CT of the head", "头颅CT平扫"),
     "chest-xray": ("Chest X-ray", "胸部X线检查"),
     "wrist-xray": ("X-ray of the wrist", "腕关节X线检查"),

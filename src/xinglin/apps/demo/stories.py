@@ -172,7 +172,14 @@ def _orders(
         for panel in panels
     }
     pictures = {
-        key: bedside.order(f"{SITE}/codes/procedure", key, PROCEDURES[key], minute, doctor, "imaging")
+        key: bedside.order(
+            f"{SITE}/codes/procedure",
+            key,
+            PROCEDURES[key],
+            minute,
+            doctor,
+            "electrocardiogram" if key == "ecg" else "imaging",
+        )
         for key in procedures
     }
     return tests, pictures
@@ -231,7 +238,7 @@ def _stay(bedside: Bedside, visit: Visit, known: list[str], rng: Random) -> Iter
     yield now, [emergency, *bedside.vitals(visit.values, now, physician)]
     now += rng.uniform(3, 8)
     emergency["status"] = "in-progress"
-    pictures = [key for key in visit.procedures if key in ("chest-xray", "head-ct")]
+    pictures = [key for key in visit.procedures if key in ("ecg", "chest-xray", "head-ct")]
     tests, images = _orders(bedside, visit.panels, pictures, now, physician)
     yield now, [emergency, *tests.values(), *images.values()]
     shown = now
