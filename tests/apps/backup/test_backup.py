@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -265,6 +268,46 @@ def test_a_restore_never_overwrites_a_record(backed: Records, settings: Settings
     other.close()
     with pytest.raises(InUse):
         again(settings, f"sqlite:///{tmp_path}/other.db")
+
+
+@pytest.mark.parametrize("to", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_a_restore_never_goes_under_a_process_that_has_the_database_open(
+    backed: Records,
+    settings: Settings,
+    tmp_path: Path,
+    to: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would write on with the numbers it drew while the database was empty."""
+    monkeypatch.setattr(restore_module, "ALONE_S", 0.5)
+    url = f"sqlite:///{tmp_path}/new.db"
+    if to == "postgresql":
+        url = request.getfixturevalue("postgres_cluster").new_database()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "xinglin.apps.cli.main", "serve", "--port", "0", "--json"],
+        env={**os.environ, "XINGLIN_DATABASE": url, "XINGLIN_DATA": str(tmp_path), "XINGLIN_WORKER": "false"},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline()
+        for _ in range(2):
+            with pytest.raises(InUse, match="open"):
+                again(settings, url)
+            with pytest.raises(InUse, match="open"):
+                restore_module.free(url)
+        server.kill()
+        server.wait()
+        monkeypatch.undo()
+        restored = again(settings, url)
+        assert held(restored) == state(backed, last_position(backed))
+        restored.close()
+        with pytest.raises(InUse, match="never overwrites"):
+            restore_module.free(url)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_restore_broken_off_is_no_record_and_goes_on(

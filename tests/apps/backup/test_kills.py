@@ -6,9 +6,10 @@ import random
 from pathlib import Path
 
 import pytest
-from killing import killed
 
-from random_record import ACTOR, body, held, last_position, state, write
+from killing import killed
+from older_record import as_of_schema_1, copied
+from random_record import ACTOR, held, last_position, state, write
 from xinglin.apps.backup.archive import archive
 from xinglin.apps.backup.base import back_up
 from xinglin.apps.backup.keeping import backups
@@ -17,11 +18,10 @@ from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.restore import plan
 from xinglin.kernel.blobs import open_blobs
 from xinglin.kernel.blobs.folder import FolderBlobs
-from xinglin.kernel.database import Connection, Unfinished, open_database
+from xinglin.kernel.database import Unfinished, open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records import schema
 from xinglin.records.service import Records, open_records
-from xinglin.records.stored import Operation
 
 pytestmark = pytest.mark.slow
 
@@ -107,57 +107,6 @@ def test_a_migration_killed_between_two_statements_has_changed_nothing_and_is_do
         write(records, random.Random(4), 3)
     finally:
         records.close()
-
-
-TABLES_1 = ("tenant", "entity", "resource", "history", "resource_patient", "commits", "term")
-"""Of schema 1, and enough of them: a migration reads no others."""
-
-
-def columns_of(connection: Connection, table: str) -> list[str]:
-    return [name for name, *_ in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]
-
-
-Copied = dict[str, tuple[list[str], list[tuple[object, ...]]]]
-
-
-def copied(connection: Connection) -> Copied:
-    """The rows of each table, their columns in the order of names: each engine has its own."""
-    found: Copied = {}
-    for table in (*TABLES_1, "history_patient", "history_reference"):
-        names = sorted(columns_of(connection, table))
-        rows = connection.execute(f"SELECT {', '.join(names)} FROM {table}").fetchall()
-        found[table] = names, sorted((tuple(row) for row in rows), key=repr)
-    return found
-
-
-def as_of_schema_1(url: str, monkeypatch: pytest.MonkeyPatch, versions: int) -> Copied:
-    """A database of schema 1 with so many superseded versions; what it must hold once it is migrated."""
-    with open_database("sqlite://", durable=False) as scratch:
-        records = Records(scratch)
-        chance = random.Random(6)
-        names = [(kind, f"{kind[0].lower()}{n}") for kind in ("Patient", "Observation") for n in range(100)]
-        for _ in range(versions // len(names) + 1):
-            records.write(
-                ACTOR, [Operation("update", kind, id_, body(kind, id_, chance)) for kind, id_ in names]
-            )
-        with scratch.read() as connection:
-            kept = copied(connection)
-    with monkeypatch.context() as older:
-        older.setattr(schema, "SCHEMA_VERSION", 1)
-        older.setattr(schema, "STEPS", schema.STEPS[:1])
-        with open_database(url, durable=False) as database:
-            schema.migrate(database)
-
-            def unit(connection: Connection) -> None:
-                connection.execute("DELETE FROM tenant")
-                for table in TABLES_1:
-                    names, rows = kept[table]
-                    there = columns_of(connection, table)
-                    places = [names.index(name) for name in there]
-                    connection.insert(table, there, [tuple(row[at] for at in places) for row in rows])
-
-            database.write(unit)
-    return kept
 
 
 def test_a_large_record_is_migrated_whole_or_not_at_all_however_often_it_is_killed(

@@ -259,6 +259,25 @@ def is_empty(connection: Connection) -> bool:
     )
 
 
+def is_alone(connection: Connection) -> bool:
+    """Whether no other process, nor another connection of this one, has the database open.
+
+    A server that had it open would write on with numbers it drew before.
+    """
+    if connection.dialect == "postgresql":
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND application_name = 'xinglin'"
+        ).fetchone()
+        return row is not None and row[0] == 0
+    # To leave the write-ahead log SQLite must have the file to itself.
+    for mode in ("delete", "wal"):
+        row = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+        if row is None or row[0] != mode:
+            return False
+    return True
+
+
 def add_entities(connection: Connection, rows: Sequence[tuple[int, str, str, int]]) -> None:
     """``(tenant, type, id, rid)``; those that are there already stay as they are."""
     if connection.dialect == "sqlite":

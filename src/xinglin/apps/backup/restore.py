@@ -11,6 +11,7 @@ never takes a new commit for an old one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -32,7 +33,7 @@ from xinglin.apps.backup.place import Place
 from xinglin.apps.backup.writing import put_versions
 from xinglin.kernel.blobs import Blobs
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.database import Connection, Database, open_database
+from xinglin.kernel.database import Connection, Database, Unavailable, open_database
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
 from xinglin.kernel.settings import Settings, redacted
@@ -41,6 +42,8 @@ from xinglin.records.schema import migrate, schema_version
 from xinglin.records.service import RESTORING, Records
 
 BATCH: Final = 1000
+ALONE_S: Final = 5.0
+"""As long as PostgreSQL may take to notice that a process was killed."""
 LEAP: Final = 1_000_000
 
 
@@ -195,6 +198,7 @@ def restore(
     url = url or settings.database_url
     database = open_database(url, durable=durable)
     try:
+        _alone(database)
         migrate(database)
         marker = _begin(database, chosen)
         plain = _Restoring(database, place, chosen, marker, steps, check)
@@ -454,9 +458,23 @@ def free(url: str) -> None:
     """Raises InUse where a record lies in the database already: said before hours of reading, not after."""
     if not _there(url):
         return
-    with open_database(url) as database, database.read() as connection:
-        if schema_version(connection) and records_repository.meta(connection, RESTORING) is None:
-            _empty(connection, url)
+    with open_database(url) as database:
+        _alone(database)
+        with database.read() as connection:
+            if schema_version(connection) and records_repository.meta(connection, RESTORING) is None:
+                _empty(connection, url)
+
+
+def _alone(database: Database) -> None:
+    """Raises InUse where another process has the database open, and does not end within a few seconds."""
+    until = time.monotonic() + ALONE_S
+    while True:
+        with suppress(Unavailable):
+            if database.exclusively(repository.is_alone):
+                return
+        if time.monotonic() >= until:
+            raise InUse("apps.restore-open", database=redacted(database.url))
+        time.sleep(0.2)
 
 
 def _there(url: str) -> bool:

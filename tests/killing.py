@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("killed_process.py")
+SCRIPT = Path(__file__).parent / "apps" / "backup" / "killed_process.py"
 
 
 @contextmanager
