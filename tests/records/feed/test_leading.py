@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 import structlog.testing
-from following import HERE, add_patient, consumers, names, observe
+from following import HERE, add_patient, consumers, names, observation, observe
 from test_consumers import Seen, until
 
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Unavailable
 from xinglin.records.feed import Consumer, Feed, leader, repository
+from xinglin.records.feed.errors import Fenced
 from xinglin.records.service import Records
-from xinglin.records.stored import Change
+from xinglin.records.stored import Change, Operation
 
 
 def states(records: Records) -> dict[repository.Key, repository.State]:
@@ -48,6 +49,7 @@ HANGS = """
 import sys, threading, time
 from following import consumers, observe
 from xinglin.records.feed import Consumer, consumers as module
+from xinglin.records.feed.errors import Fenced
 from xinglin.records.service import open_records
 module.CLOSE_S = 0.2
 records = open_records(sys.argv[1])
@@ -264,3 +266,82 @@ def test_what_is_of_several_patients_is_handled_while_nothing_else_is(records: R
     running.close()
     assert "tried" in inside
     assert beside == []
+
+
+class Crash(BaseException):
+    """The process is gone in the middle of what it did."""
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("after", range(9))
+def test_whatever_was_under_way_at_a_crash_comes_again_and_in_order(
+    small: Records, after: int, lanes: int
+) -> None:
+    patients = ["p", "q", "r"]
+    for patient in patients:
+        add_patient(small, patient)
+    for value in range(6):
+        observe(small, patients[value % 3], value)
+    handled: list[Change] = []
+    left = [after]
+
+    def handle(changes: list[Change]) -> None:
+        for change in changes:
+            if left[0] == 0:
+                raise Crash
+            left[0] -= 1
+            handled.append(change)
+
+    consumer = Consumer("a", handle, batch=2, lanes=lanes, start="beginning")
+    with pytest.raises(Crash):
+        consumers(small, consumer).catch_up()
+    left[0] = -1
+    consumers(small, consumer).catch_up()
+    for patient in patients:
+        first = dict.fromkeys(change.position for change in handled if change.patient == patient)
+        assert list(first) == [
+            change.position for change in Feed(small).read(HERE)[0] if change.patient == patient
+        ]
+
+
+def test_who_has_lost_the_lead_while_it_handled_moves_and_holds_nothing(records: Records) -> None:
+    add_patient(records, "p")
+    observe(records, "p")
+
+    def handle(changes: list[Change]) -> None:
+        records.database.write(
+            lambda c: c.execute("UPDATE consumer SET owner = 'another', fence = fence + 1")
+        )
+        if changes[0].type == "Observation":
+            raise ValueError
+
+    running = led(records, Consumer("a", handle, batch=1))
+    with pytest.raises(Fenced):
+        running.round()
+    running.close()
+    assert states(records)[0, "a"].position == 0
+    assert states(records)[0, "a"].owner == "another"
+    with records.database.read() as connection:
+        assert repository.lanes(connection, "a") == []
+        assert repository.held(connection, "a", 1, "Patient/p", 10) == []
+
+
+def test_what_is_held_goes_on_in_the_order_of_the_feed_however_much_it_is(records: Records) -> None:
+    add_patient(records, "p")
+    bodies = [Operation("create", "Observation", body=observation("p", value)) for value in range(7)]
+    for _ in range(2):
+        records.write(HERE, bodies)
+    seen = Seen(lambda change: change.type == "Observation")
+    one = consumers(records, Consumer("a", seen, start="beginning", attempts=1, batch=3))
+    one.catch_up()
+    later = observe(records, "p")
+    seen.fails = lambda change: False
+    one.catch_up()
+    assert [change.type for change in seen.changes] == ["Patient"], (
+        "the later one must wait behind the others"
+    )
+    one.retry("a")
+    one.catch_up()
+    assert names(seen.changes) == names(Feed(records).read(HERE)[0])
+    assert seen.changes[-1].id == later.id
+    assert one.parked("a") == []

@@ -99,8 +99,11 @@ class FeedMachine(RuleBasedStateMachine):
     def run(self) -> None:
         consumers(self.records, self.consumer()).catch_up()
 
-    @rule(after=st.integers(0, 6))
-    def crash(self, after: int) -> None:
+    @rule(patients=st.lists(st.sampled_from(PATIENTS), min_size=1, max_size=3), after=st.integers(0, 6))
+    def crash(self, patients: list[str | None], after: int) -> None:
+        """With something to do: most crashes of an idle consumer show nothing."""
+        for patient in patients:
+            self.write(patient, 2)
         self.crash_after = after
         try:
             consumers(self.records, self.consumer()).catch_up()
@@ -109,8 +112,9 @@ class FeedMachine(RuleBasedStateMachine):
             self.records = self.opened()
         self.crash_after = None
 
-    @rule()
-    def lose_the_lead(self) -> None:
+    @rule(patient=st.sampled_from(PATIENTS))
+    def lose_the_lead(self, patient: str | None) -> None:
+        self.write(patient, 2)
         self.usurp = True
         consumers(self.records, self.consumer()).catch_up()
         self.usurp = False
