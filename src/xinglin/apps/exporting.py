@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -53,6 +55,14 @@ class Wanted:
         found += [("_typeFilter", each) for each in self.filters]
         found += [("_elements", ",".join(self.elements))] if self.elements else []
         return found
+
+    @property
+    def request(self) -> str:
+        """The kick-off below the base of a server, as ``Group/g/$export?_type=Patient``."""
+        path = "Patient/$export" if self.patients else "$export"
+        if self.group:
+            path = f"Group/{quote(self.group.removeprefix('Group/'), safe='')}/$export"
+        return f"{path}?{urlencode(self.pairs)}" if self.pairs else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ def export_folder(
     """
     place = Path(folder).expanduser().absolute()
     asked = msgspec.json.encode([wanted.pairs, wanted.group, wanted.patients, wanted.gzip]).decode()
+    made = not place.exists()
     kept = _kept(place, backend.name, asked)
     began = time.monotonic()
     tell = ticks or (lambda done, of, what: None)
@@ -113,6 +124,9 @@ def export_folder(
     except XinglinError:
         if kept.state is None:  # refused before anything was written: leave the folder to the next export
             (place / STATE).unlink(missing_ok=True)
+            if made:
+                with suppress(OSError):
+                    place.rmdir()
         raise
     _write(place / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     (place / STATE).unlink()
@@ -207,7 +221,7 @@ def _from_record(
 
     return {
         "transactionTime": instant_text(state.moment.at_us),
-        "request": "$export",
+        "request": wanted.request,
         "requiresAccessToken": False,
         "output": listed(state.output),
         "deleted": listed(state.deleted),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -53,12 +53,7 @@ def from_server(
 
 
 def _kick_off(remote: Remote, wanted: Wanted) -> str:
-    path = "$export"
-    if wanted.group:
-        path = f"Group/{quote(wanted.group.removeprefix('Group/'))}/$export"
-    elif wanted.patients:
-        path = "Patient/$export"
-    url = f"{remote.base}/{path}?{urlencode(wanted.pairs)}"
+    url = f"{remote.base}/{wanted.request}"
     answered, _, headers = remote.ask("GET", url, headers={"Prefer": "respond-async"})
     status = headers.get("content-location")
     if answered != 202 or not status:

@@ -93,6 +93,8 @@ def test_the_command_writes_a_folder(
     told = json.loads(capsys.readouterr().out)
     assert told["resources"] == 4
     assert all(name.endswith(".ndjson.gz") for name in told["files"])
+    asked = json.loads((tmp_path / "part" / "manifest.json").read_text())["request"]
+    assert asked == "Group/g/$export?_type=Observation%2CPatient&_typeFilter=Observation%3Fcode%3Db"
     assert names(tmp_path / "part") == {"Patient/p1", "Patient/p2", "Observation/o12", "Observation/o32"}
 
 
@@ -105,12 +107,21 @@ def test_the_same_export_gives_the_same_bytes(database: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--type", "Patients"], ["--since", "soon"], ["--group", "none"], ["--filter", "Observation?no=1"]],
+    [
+        [],
+        ["--type", "Patients"],
+        ["--since", "soon"],
+        ["--since", "2199-01-01"],
+        ["--elements", "nam"],
+        ["--group", "none"],
+        ["--filter", "Observation?no=1"],
+    ],
 )
 def test_what_cannot_be_exported_is_said(database: str, tmp_path: Path, words: list[str]) -> None:
     folder = [str(tmp_path / "out")] if words else []
     assert main(["export", *folder, "--database", database, *words]) in (1, 2)
     if folder:  # the folder is not taken by what was refused
+        assert not (tmp_path / "out").exists()
         assert main(["export", *folder, "--database", database, "--type", "Patient"]) == 0
 
 
