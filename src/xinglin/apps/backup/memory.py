@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from xinglin.apps.backup import repository
+from xinglin.kernel.database import open_database
 from xinglin.kernel.ids import new_id
 from xinglin.records import repository as records_repository
+from xinglin.records.schema import schema_version
 from xinglin.records.service import Records
 
 
@@ -58,3 +61,14 @@ def remembered(records: Records, key: str) -> dict[str, Any] | None:
     with records.database.read() as connection:
         text = records_repository.meta(connection, key)
     return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
+
+
+def zone_of(url: str) -> str | None:
+    """The time zone of the record in a database; None: there is no record. Raises XinglinError where it cannot be asked."""
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        return None
+    with open_database(url) as database, database.read() as connection:
+        if not schema_version(connection):
+            return None
+        found = records_repository.tenants(connection).get(1)
+        return found[1] if found else None

@@ -114,7 +114,7 @@ def _list(asked: Asked, settings: Settings, language: Language) -> int:
 
     kept, refused = listed(open_place(settings))
     found = [told(one) for one in kept]
-    zone = settings.time_zone
+    zone = _zone(settings)
     if asked.options["json"]:
         unread = [{"name": name, "reason": error.say(language)} for name, error in refused.items()]
         print_json({"backups": found, "unreadable": unread})
@@ -133,6 +133,18 @@ def _list(asked: Asked, settings: Settings, language: Language) -> int:
     for name, error in refused.items():
         print(say("apps.backup-unreadable", language, name=name, reason=error.say(language)))
     return 0
+
+
+def _zone(settings: Settings) -> str:
+    """The record's time zone; where the record cannot be asked, after a disaster perhaps, the setting's."""
+    from contextlib import suppress
+
+    from xinglin.apps.backup.memory import zone_of
+    from xinglin.kernel.errors import XinglinError
+
+    with suppress(XinglinError):
+        return zone_of(settings.database_url) or settings.time_zone
+    return settings.time_zone
 
 
 def _verify(asked: Asked, place: Place, language: Language) -> int:
@@ -188,7 +200,7 @@ def _restore(asked: Asked, settings: Settings, language: Language) -> int:
     told: dict[str, object] = {
         "name": chosen.manifest.name,
         "position": reached,
-        "at": shown(chosen.at_us, settings.time_zone) if chosen.at_us else "–",
+        "at": shown(chosen.at_us, _zone(settings)) if chosen.at_us else "–",
         "database": redacted(settings.database_url),
         "seconds": f"{time.monotonic() - began:.1f}",
     }

@@ -27,7 +27,7 @@ FILES_GONE: Final = 0.1
 
 def work(site: Site) -> Iterator[Finding]:
     """Everything that goes on around the record."""
-    for part in (_schema, _indexes, _fulltext, _queue, _feed, _backup, _store, _counts):
+    for part in (_schema, _indexes, _fulltext, _queue, _feed, _backup, _store, _restored, _counts):
         try:
             yield from part(site)
         except XinglinError as error:
@@ -150,10 +150,7 @@ def _backup(site: Site) -> Iterator[Finding]:
 
 
 def _files(site: Site, last: dict[str, Any]) -> Iterator[Finding]:
-    """Whether the large files are in the last backup and the archive, and whether a restore has brought all of them."""
-    from xinglin.apps.backup.bringing import Brought
-    from xinglin.apps.backup.memory import remembered
-
+    """Whether the large files are in the last backup and the archive."""
     found = last.get("files")
     values: dict[str, object] = {"store": site.blobs.name}
     if found is None:
@@ -169,6 +166,13 @@ def _files(site: Site, last: dict[str, Any]) -> Iterator[Finding]:
     late_s = 0.0 if note is None else (now_us() - note.at_us) / 1e6
     if late_s > LOSS_S:
         yield Finding("files_archive", "warning", "apps.doctor-files-late", {"seconds": int(late_s)})
+
+
+def _restored(site: Site) -> Iterator[Finding]:
+    """Whether the restore that this record comes from brought all of its files."""
+    from xinglin.apps.backup.bringing import Brought
+    from xinglin.apps.backup.memory import remembered
+
     told = (remembered(site.records, "restored") or {}).get("files")
     if told is not None:
         brought = msgspec.convert(told, Brought)
