@@ -110,6 +110,7 @@ class Reindex:
         self._state: dict[str, Any] = {"types": {}, **(checkpoint or {})}
         self._total: int | None = None
         self._anew = anew
+        self._late = False
 
     def run(self) -> dict[str, Any]:
         """Make all stale rows anew, prove it, open what is complete; the report. Raises Unproven."""
@@ -123,17 +124,20 @@ class Reindex:
                 continue
             self._scan(rules, max(rules.changed_us - SKEW_US, 0))
             wrong = self._prove(rules, proofs)
-            if not wrong and rules.generation == self._learn().generation:
-                self._remember(rules)
+            if not wrong and not self._late and rules.generation == self._learn().generation:
+                self._remember()
                 break
-            if wrong:  # rows that somebody damaged: made anew as a whole, and looked at again
-                self._spoiled(wrong)
+            if (
+                wrong or self._late
+            ):  # damaged rows are made anew as a whole; either way the whole is looked at again
+                self._look_again(wrong)
         else:
             self._unproven(proofs)
         return {"types": self._state["types"], "proofs": proofs}
 
-    def _spoiled(self, wrong: list[int]) -> None:
-        self._records.database.write(lambda c: repository.mark_stale(c, self._tenant, wrong))
+    def _look_again(self, wrong: list[int]) -> None:
+        if wrong:
+            self._records.database.write(lambda c: repository.mark_stale(c, self._tenant, wrong))
         self._state.pop("at", None)
 
     def _learn(self) -> Rules:
@@ -228,6 +232,7 @@ class Reindex:
     def _prove(self, rules: Rules, proofs: dict[str, Any]) -> list[int]:
         """Compare what must be compared; open and close parameters where it is as it should be, else what is not."""
         wrong: list[int] = []
+        self._late = False
         touched = {kind for kind, one in self._state["types"].items() if one["redrawn"]}
         for one in rules.parameters:
             kind = one.parameter.base
@@ -254,6 +259,8 @@ class Reindex:
         proof = self._compared(one.parameter.base, one, SAMPLE)
         report = proofs[f"{one.parameter.base}.{one.parameter.name}"] = proof.report()
         if proof.wrong or proof.stale:
+            # By a process that has not learnt of the parameter yet: it must not open before these rows are there.
+            self._late = self._late or proof.stale > 0
             return proof.wrong
 
         def unit(connection: Connection) -> None:
@@ -284,13 +291,10 @@ class Reindex:
                     different=report["different"] + report["stale"],
                 )  # fmt: skip
 
-    def _remember(self, rules: Rules) -> None:
-        """What is up to date, so that the next start of a server need not ask for a reindex."""
-        present = signatures(self._records, self._tenant)
-        if self._kinds:
-            return
-        text = msgspec.json.encode(present).decode()
-        self._keeping.save(self._state, lambda c: repository.set_meta(c, f"indexed_{self._tenant}", text))
+    def _remember(self) -> None:
+        if not self._kinds:
+            present = signatures(self._records, self._tenant)
+            self._keeping.save(self._state, lambda c: remember(c, self._tenant, present))
 
 
 def put_away(connection: Connection, tenant: int, number: int, rids: list[int]) -> None:
@@ -335,31 +339,36 @@ def want(records: Records, *, anyway: bool = False) -> list[int]:
         present = signatures(records, tenant)
         with records.database.read() as connection:
             text = repository.meta(connection, f"indexed_{tenant}")
-        if not present or not (anyway or present != msgspec.json.decode(text or "{}", type=dict[str, int])):
-            continue
-        if anyway or any_stale(records, tenant, present):
+        known = msgspec.json.decode(text or "{}", type=dict[str, int])
+        at_us = known.pop(_AT, 0)
+        # What is known to be up to date may have been written since by an older program beside, or by older rules.
+        since_us = max(at_us - SKEW_US, 0) if present == known else 0
+        if present and (anyway or any_stale(records, tenant, present, since_us)):
             wanted.append(tenant)
             records.database.write(lambda c, tenant=tenant: records.own.want(c, tenant, "rules"))  # type: ignore[misc]
-        else:
-            remember(records, tenant, present)
+        elif present != known:
+            records.database.write(lambda c, tenant=tenant, present=present: remember(c, tenant, present))  # type: ignore[misc]
     return wanted
 
 
-def any_stale(records: Records, tenant: int, present: dict[str, int]) -> bool:
-    """Whether any live resource waits to be reindexed, or a parameter to be built."""
+_AT: Final = "at_us"
+
+
+def any_stale(records: Records, tenant: int, present: dict[str, int], since_us: int = 0) -> bool:
+    """Whether any live resource written since waits to be reindexed, or a parameter to be built."""
     if any(one.state in ("building", "going") for one in records.own.of(tenant).parameters):
         return True
     with records.database.read() as connection:
         return any(
-            repository.stale(connection, tenant, kind, signature, (-1, 0), 1)
+            repository.stale(connection, tenant, kind, signature, (since_us - 1, 0), 1)
             for kind, signature in present.items()
         )
 
 
-def remember(records: Records, tenant: int, present: dict[str, int]) -> None:
-    """Note by which rules the tenant's rows are drawn, so that the next start of a server need not look."""
-    text = msgspec.json.encode(present).decode()
-    records.database.write(lambda c: repository.set_meta(c, f"indexed_{tenant}", text))
+def remember(connection: Connection, tenant: int, present: dict[str, int]) -> None:
+    """Note by which rules the tenant's rows are drawn, so that the next start of a server need not look at all of them."""
+    text = msgspec.json.encode(present | {_AT: now_us()}).decode()
+    repository.set_meta(connection, f"indexed_{tenant}", text)
 
 
 def change_zone(records: Records, tenant: int, name: str, zone: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from xinglin.kernel.database import open_database
 from xinglin.kernel.errors import XinglinError
-from xinglin.records.custom.errors import BadDefinition, CodeTaken
+from xinglin.records.custom.errors import BadDefinition, CodeTaken, Unproven
 from xinglin.records.custom.verification import verify
 from xinglin.records.reindexing import Pace, Reindex, count_stale, want
 from xinglin.records.service import Records
@@ -435,3 +435,50 @@ def test_one_that_is_retired_while_it_is_built_goes_and_every_process_sees_that(
             assert [one.state for one in each.own.of(1).parameters] == ["gone"]
     finally:
         other.close()
+
+
+def stale_by_another(records: Records, id_: str) -> None:
+    """As a process writes that knows of no own parameter."""
+
+    def unit(connection: Any) -> None:
+        row = connection.execute("SELECT rid FROM resource WHERE id = ?", (id_,)).fetchone()
+        connection.execute("DELETE FROM ix_string WHERE rid = ? AND param >= 1000000", (row[0],))
+        connection.execute("UPDATE resource SET index_version = 1 WHERE rid = ?", (row[0],))
+
+    records.database.write(unit)
+
+
+def test_a_parameter_does_not_open_while_rows_are_stale_nor_is_the_run_taken_for_done(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.load(HERE, [patient(f"p{n}", "W") for n in range(5)]).run()
+    define(records)
+    prove, proven = Reindex._prove, []
+
+    def meanwhile(self: Reindex, *given: Any) -> Any:
+        if len(proven) < times:
+            stale_by_another(records, "p3")
+        proven.append(1)
+        return prove(self, *given)
+
+    monkeypatch.setattr(Reindex, "_prove", meanwhile)
+    times = 99  # again and again: it says so
+    with pytest.raises(Unproven):
+        Reindex(records, 1, pace=Pace(settle_s=0.0)).run()
+    with pytest.raises(NotIndexedYet):
+        found(records, "Patient", ("ward", "w"))
+    assert want(records) == [1]
+    proven.clear()
+    times = 1
+    Reindex(records, 1, pace=Pace(settle_s=0.0)).run()
+    assert len(found(records, "Patient", ("ward", "w"))) == 5
+
+
+def test_what_an_older_program_wrote_beside_is_found_at_the_next_start(records: Records) -> None:
+    records.load(HERE, [patient("a", "W")]).run()
+    define(records)
+    reindexed(records)
+    assert want(records) == []
+    records.update(HERE, "Patient", "late", patient("late", "W"))
+    stale_by_another(records, "late")
+    assert want(records) == [1]
