@@ -72,6 +72,7 @@ def test_open_drafts_are_listed_with_what_they_would_change(
         {
             "reference": "Observation/glucose/_history/1",
             "title": "14771-0",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "14771-0"}]},
             "value": "99 mmol/L",
             "now": "99 mmol/L",
         }
@@ -228,6 +229,16 @@ def test_what_is_asked_wrongly_says_so(
     assert done.status_code == status, done.text
     if status >= 400:
         assert done.json()["resourceType"] == "OperationOutcome"
+
+
+def test_a_test_named_in_chinese_only_can_be_looked_up_by_every_reader() -> None:
+    from xinglin.drafts.view import title
+
+    code = {"coding": [{"system": "http://loinc.org", "code": "14771-0"}], "text": "空腹血糖"}
+    assert title({"resourceType": "Observation", "code": code}, "en") == "空腹血糖 (14771-0)"
+    assert title({"resourceType": "Observation", "code": code}, "zh") == "空腹血糖"
+    code["coding"][0]["display"] = "Fasting glucose"  # type: ignore[index]
+    assert title({"resourceType": "Observation", "code": code}, "en") == "Fasting glucose"
 
 
 def test_any_version_may_be_named_as_any(served: tuple[httpx.Client, Draft, Draft]) -> None:

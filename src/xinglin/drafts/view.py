@@ -5,7 +5,7 @@ It is clinical content, for who asks; nothing of it goes into a log.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from xinglin.drafts.changes import differences
 from xinglin.drafts.parts import Draft, Ref, ref
@@ -16,14 +16,19 @@ from xinglin.kernel.language import Language
 from xinglin.trust import Actor
 
 Resource = dict[str, Any]
+_SHOWN: Final = {
+    "mm[Hg]": "mmHg", "Cel": "℃", "[degF]": "℉", "10*9/L": "×10⁹/L", "10*12/L": "×10¹²/L", "umol/L": "μmol/L",
+    "m[IU]/L": "mIU/L", "kg/m2": "kg/m²",
+}  # fmt: skip
+"""Units that were recorded as their UCUM codes, as people write them."""
 
 
 def shown(drafts: Drafts, actor: Actor, draft: Draft, language: Language) -> dict[str, Any]:
     """One draft.
 
     ``before``: of a correction, what it would replace; ``content``: what is proposed. ``changes``: path, before and after of
-    each element that would change. ``inputs``: what it was computed from, each with a title, its value then and its value
-    ``now`` (None: it is deleted).
+    each element that would change. ``inputs``: what it was computed from, each with a title, its code, its
+    value then and its value ``now`` (None: it is deleted).
     """
     origin = draft.origin
     before = drafts.before(actor, draft)
@@ -62,7 +67,9 @@ def title(resource: Resource, language: Language) -> str:
     for name in ("code", "medicationCodeableConcept", "type", "description"):
         value = resource.get(name)
         if isinstance(value, dict) and (text := _words(value, language)):
-            return text
+            code = next((str(one["code"]) for one in value.get("coding", ()) if one.get("code")), "")
+            foreign = language != "zh" and _is_chinese(text) and code
+            return f"{text} ({code})" if foreign else text  # something that every reader can look up
         if isinstance(value, str):
             return value
     for prediction in resource.get("prediction", ()):
@@ -76,6 +83,8 @@ def brief(resource: Resource | None) -> str:
 
     >>> brief({"valueQuantity": {"value": 5.5, "unit": "mmol/L"}})
     '5.5 mmol/L'
+    >>> brief({"valueQuantity": {"value": 120, "unit": "mm[Hg]"}})
+    '120 mmHg'
     """
     if resource is None:
         return ""
@@ -90,9 +99,8 @@ def _value(resource: Resource) -> str:
     quantity = resource.get("valueQuantity")
     if isinstance(quantity, dict):
         sign = str(quantity.get("comparator", ""))
-        return (
-            f"{sign}{quantity.get('value', '')} {quantity.get('unit') or quantity.get('code') or ''}".strip()
-        )
+        unit = str(quantity.get("unit") or quantity.get("code") or "")
+        return f"{sign}{quantity.get('value', '')} {_SHOWN.get(unit, unit)}".strip()
     concept = resource.get("valueCodeableConcept")
     if isinstance(concept, dict):
         return _words(concept, "en")
@@ -104,7 +112,7 @@ def _words(concept: Resource, language: Language) -> str:
     """A concept's text or display; the one with Chinese characters for a Chinese reader, where there is one."""
     texts = [concept.get("text"), *(coding.get("display") for coding in concept.get("coding", ()))]
     given = [str(text) for text in texts if text]
-    chinese = [text for text in given if any("㐀" <= character <= "鿿" for character in text)]
+    chinese = [text for text in given if _is_chinese(text)]
     latin = [text for text in given if text not in chinese]
     ordered = chinese + latin if language == "zh" else latin + chinese
     return (
@@ -112,6 +120,10 @@ def _words(concept: Resource, language: Language) -> str:
         if ordered
         else next((str(c["code"]) for c in concept.get("coding", ()) if c.get("code")), "")
     )
+
+
+def _is_chinese(text: str) -> bool:
+    return any("㐀" <= character <= "鿿" for character in text)
 
 
 def _name(drafts: Drafts, actor: Actor, one: Ref) -> str:
@@ -129,6 +141,7 @@ def _input(drafts: Drafts, actor: Actor, one: Ref, language: Language) -> dict[s
     return {
         "reference": str(one),
         "title": one.type if body is None else title(body, language),
+        "code": None if body is None or not isinstance(body.get("code"), dict) else body["code"],
         "value": brief(body),
         "now": None if there is None else brief(there[1]),
     }

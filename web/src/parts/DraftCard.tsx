@@ -5,7 +5,7 @@ import { formatDateTime } from "../fhir/dates";
 import type { Observation, Resource } from "../fhir/types";
 import { useLanguage } from "../i18n";
 import styles from "./DraftCard.module.css";
-import { editable, useDecide, useReasons, type Decision, type Draft } from "./DraftQueries";
+import { editable, inputTitle, titleOf, useDecide, useReasons, type Decision, type Draft } from "./DraftQueries";
 import { Failure, Folded } from "./Panel";
 import { localReference, SourceLink } from "./SourceLink";
 import { Tag } from "./Tags";
@@ -24,7 +24,7 @@ export function DraftCard({ draft, named, level, said }: { draft: Draft; named: 
   return (
     <article className={styles.card} data-changed={draft.changed} aria-labelledby={heading}>
       <div className={styles.head}>
-        <Heading id={heading} className={styles.title} dir="auto">{draft.title}</Heading>
+        <Heading id={heading} className={styles.title} dir="auto">{titleOf(draft, language)}</Heading>
         <Tag kind={draft.changed || bypassed ? "warn" : "draft"}>{draft.changed ? t("drafts.changed") : bypassed ? t("drafts.bypassed") : kind}</Tag>
         {named && draft.patient && (
           <Link to="/patients/$patientId" params={{ patientId: draft.patient.id }}><bdi>{draft.patient.name || t("unknown.name")}</bdi></Link>
@@ -38,7 +38,7 @@ export function DraftCard({ draft, named, level, said }: { draft: Draft; named: 
         {draft.inputs.map((input, at) => (
           <span key={input.reference}>
             {at > 0 && t("listComma")}
-            <InputLink reference={input.reference} patient={patient}>{[input.title, input.value].filter(Boolean).join(" ")}</InputLink>
+            <InputLink reference={input.reference} patient={patient}>{[inputTitle(input, language), input.value].filter(Boolean).join(" ")}</InputLink>
             {draft.changed && input.now !== input.value && <strong> {input.now === null ? t("drafts.gone") : t("drafts.nowIs", { value: input.now || t("unknown.value") })}</strong>}
           </span>
         ))}
@@ -100,11 +100,11 @@ function Value({ of }: { of: Resource }): ReactNode {
 }
 
 function Actions({ draft, said }: { draft: Draft; said: Said }): ReactNode {
-  const { t } = useLanguage();
+  const { language, t } = useLanguage();
   const [open, setOpen] = useState<"amend" | "reject">();
   const decide = useDecide(draft, (decision) => {
     const what = !draft.changed ? decision.what : decision.what === "accept" ? "confirm" : "withdraw";
-    said(t(`drafts.done.${what}`, { what: draft.title }));
+    said(t(`drafts.done.${what}`, { what: titleOf(draft, language) }));
   });
   const send = (decision: Decision): void => decide.mutate(decision);
   const fields = draft.changed ? [] : editable(draft);

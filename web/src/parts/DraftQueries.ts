@@ -1,7 +1,9 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { requestText } from "../fhir/client";
 import { parseKeepingDecimals } from "../fhir/decimals";
-import type { Resource } from "../fhir/types";
+import { testName } from "../fhir/codes";
+import type { Language } from "../fhir/dates";
+import type { CodeableConcept, Observation, Resource } from "../fhir/types";
 
 /** A machine's proposal as the server tells it; `reason` and `title` are in the reader's language, decimals keep their digits. */
 export interface Draft {
@@ -18,12 +20,30 @@ export interface Draft {
   reason: string;
   model: { name: string; version: string; hash: string };
   confidence: number | string | null;
-  inputs: { reference: string; title: string; value: string; now: string | null }[]; // `now` null: deleted
+  inputs: { reference: string; title: string; code: CodeableConcept | null; value: string; now: string | null }[]; // `now` null: deleted
   corrects: string | null;
   changes: { path: string; before: unknown; after: unknown }[];
   before: Resource | null;
   content: Resource;
 }
+
+/** What a draft is about: a test by the name it has in the chart, in the reader's language where there is one. */
+export function titleOf(draft: Draft, language: Language): string {
+  const { content } = draft;
+  return content.resourceType === "Observation" ? known((content as Observation).code, language, draft.title) : draft.title;
+}
+
+/** What it was computed from, named in the same way. */
+export function inputTitle(input: Draft["inputs"][number], language: Language): string {
+  return known(input.code ?? undefined, language, input.title);
+}
+
+function known(code: CodeableConcept | undefined, language: Language, recorded: string): string {
+  const name = testName(code, language);
+  return !name || (language === "en" && HAN.test(name)) ? recorded : name; // what is recorded names the code as well
+}
+
+const HAN = /\p{Script=Han}/u;
 
 export interface DraftsPage {
   drafts: Draft[];
