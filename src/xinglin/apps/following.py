@@ -25,6 +25,8 @@ SILENT_S: Final = 45.0
 """A server shows every 15 s that it lives."""
 AGAIN_S: Final = 1.0
 AWAY_S: Final = 60.0
+_AWAY: Final = frozenset({429, 502, 503, 504})
+"""What a server that is away for a moment answers, or a proxy in its place."""
 
 
 def changes(
@@ -142,7 +144,7 @@ def _events(remote: Remote, position: int, types: Collection[str], epoch: str) -
                     from xinglin.apps.remote import _refused
 
                     raise _refused(error.code, error.read()) from None
-                if error.code != 503:
+                if error.code not in _AWAY:
                     raise RemoteError(
                         "apps.remote-unreachable", url=remote.base, answered=error.code
                     ) from None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 KIND: Final = "demo-live"
 _LOOK_S: Final = 0.25
+_SLEPT_US: Final = 60_000_000
+"""A longer while between two looks was no work: the machine slept, or its clock was set. It is not made up for."""
 
 
 def kinds(site: Site) -> list[Any]:
@@ -72,7 +74,7 @@ def run(work: Work, site: Site, *, most: int | None = None) -> dict[str, Any]:
     """Work until cancelled (``most``: or until that many resources are written, for tests)."""
     from xinglin.trust import local_system
 
-    hospital = _hospital(work)
+    hospital, looked_us = _hospital(work), now_us()
     actor = local_system(work.job.tenant)
     patients, speed = work.arguments["patients"], work.arguments.get("speed", SPEED)
     work.say("info", "apps.demo-live-begun", patients=patients, speed=f"{speed:g}")
@@ -81,7 +83,12 @@ def run(work: Work, site: Site, *, most: int | None = None) -> dict[str, Any]:
     first = [] if written else [due(place) for place in places()]
     while most is None or written < most:
         work.check()
-        if batch := [*first, *hospital.due(now_us())]:
+        before_us, looked_us = looked_us, now_us()
+        if not before_us <= looked_us <= before_us + _SLEPT_US:
+            hospital = Hospital.resumed(
+                patients, work.arguments["seed"], hospital.state, looked_us, float(speed)
+            )
+        if batch := [*first, *hospital.due(looked_us)]:
             first, written = [], written + len(batch)
             unit = site.records.unit(actor, partial(_write, batch))
             work.save({"state": msgspec.to_builtins(hospital.state), "written": written}, unit)

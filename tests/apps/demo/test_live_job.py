@@ -60,6 +60,31 @@ def test_what_happens_is_written_through_the_record(site: Site) -> None:
     assert ended.result["written"] >= 24
 
 
+@pytest.mark.parametrize("hours", [10, -10])
+def test_a_machine_that_slept_or_whose_clock_was_set_makes_up_for_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """At the tenth look the clock is another one; ten hours at this speed would be thousands of resources at once."""
+    looks = count()
+    batches: list[int] = []
+    present = live.now_us
+    write = live._write
+
+    def clock() -> int:
+        return present() + (hours * 3_600_000_000 if next(looks) > 10 else 0)
+
+    def writing(batch: list[Any], transaction: Any) -> None:
+        batches.append(len(batch))
+        write(batch, transaction)
+
+    monkeypatch.setattr(live, "now_us", clock)
+    monkeypatch.setattr(live, "_write", writing)
+    job = site.queue.add(live.KIND, {"patients": 15, "seed": 1, "speed": 600.0})
+    working(site, most=40).run_pending()
+    assert site.queue.get(job.id).state == "done"
+    assert max(batches) < 200
+
+
 def test_it_can_be_cancelled_and_goes_on_with_the_same_people(site: Site) -> None:
     settings = site.settings
     live.set_going(settings, FAST)
