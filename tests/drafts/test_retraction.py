@@ -290,6 +290,11 @@ def test_the_graph_is_followed_both_ways_by_version(ward: Ward) -> None:
     ]
     ward.result("bp", "105")
     assert ward.drafts.computed_from(DOCTOR, "Observation/bp/_history/2").nodes() == []
+    later = ward.propose("Observation/bp", kind="later")  # from version 2: no part of what version 1 led to
+    assert [
+        str(one) for one in ward.drafts.computed_from(DOCTOR, "Observation/bp/_history/1").nodes()
+    ] == built
+    assert ward.drafts.computed_from(DOCTOR, "Observation/bp/_history/2").nodes() == [later.ref]
     assert len(ward.drafts.computed_from(DOCTOR, "Observation/bp").nodes()) >= 3
     bounded = ward.drafts.computed_from(DOCTOR, "Observation/bp", most=1)
     assert (len(bounded.edges), bounded.complete) == (1, False)
