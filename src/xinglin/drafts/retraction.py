@@ -104,9 +104,8 @@ def retract(records: Records, actor: Actor, roots: Mapping[Ref, int]) -> Outcome
     for left in range(_TRIES - 1, -1, -1):
         try:
             return _retract(records, actor, roots)
-        except (
-            VersionConflict
-        ):  # a clinician was quicker: look again at what they decided, and who stands for it
+        except VersionConflict:
+            # A clinician was quicker: look again at what they decided, and who stands for it.
             if not left:
                 raise
     raise AssertionError
