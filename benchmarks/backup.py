@@ -10,10 +10,12 @@ empty database of the same kind. The archive's lag is what a commit waits until 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,12 @@ import zstandard
 
 from xinglin.apps.backup.archive import archive
 from xinglin.apps.backup.base import back_up
+from xinglin.apps.backup.bringing import bring
 from xinglin.apps.backup.place import open_place
 from xinglin.apps.backup.rehearsal import sums_of
 from xinglin.apps.backup.restore import plan, restore
 from xinglin.apps.demo.hospital import lines as demo
+from xinglin.kernel.blobs.folder import FolderBlobs
 from xinglin.kernel.database import open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records.bodies import compress, decompress
@@ -33,6 +37,7 @@ from xinglin.trust import local_system
 
 ACTOR = local_system()
 COMMITS = 200
+FILES, FILE_BYTES = 400, 500_000
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, float, Any]:
@@ -82,6 +87,8 @@ def measure(name: str, lines: list[bytes], url: str, other: str, third: str, fol
         f"| {name}: one commit and its archive segment, synced: median {lags[len(lags) // 2] * 1000:.1f} ms,"
         f" 99 % {lags[int(len(lags) * 0.99)] * 1000:.1f} ms | – | – | – | – |"
     )
+    if url.startswith("sqlite"):  # files are copied the same way whatever the database is
+        rows += measure_files(name, records, folder)
     records.close()  # else a SQLite file and its log were both counted
     with open_database(url) as database:
         size = database.size_bytes()
@@ -89,6 +96,32 @@ def measure(name: str, lines: list[bytes], url: str, other: str, third: str, fol
         f"| {name}: a backup takes {manifest.bytes / count:,.0f} bytes a resource of {sum(map(len, lines)) / count:,.0f},"
         f" the database {size / count:,.0f} | – | – | – | – |"
     )
+    return rows
+
+
+def measure_files(name: str, records: Records, folder: Path) -> list[str]:
+    """Large files: the first backup of them, the second one, and bringing them back; the floor reads, digests and packs."""
+    blobs = FolderBlobs(folder / "blobs")
+    contents = [random.Random(number).randbytes(FILE_BYTES) for number in range(FILES)]
+    for number, content in enumerate(contents):
+        blobs.put(f"1/images/{number}", [content])
+    place = open_place(Settings(backup_folder=str(folder / "files"), data=str(folder)))
+    floor, _, _ = timed(lambda: [(sha256(one).digest(), compress(one)) for one in contents])
+    without, _, _ = timed(lambda: back_up(records, open_place(Settings(), str(folder / "without"))))
+    mb = FILES * FILE_BYTES / 1e6
+    rows = []
+    for what in ("first", "second"):
+        cpu, wall, _ = timed(lambda: back_up(records, place, blobs=blobs))
+        cpu = max(cpu - without, 1e-3)
+        rows.append(
+            f"| {name}: {FILES} files of {FILE_BYTES:,} bytes, {what} backup, MB | {mb / cpu:,.0f} | {mb / wall:,.0f} |"
+            f" {mb / floor:,.0f} | {cpu / floor:.1f} |"
+        )
+    chosen = plan(place).files
+    assert chosen is not None
+    cpu, wall, brought = timed(lambda: bring(place, chosen, FolderBlobs(folder / "brought")))
+    assert brought.written == FILES
+    rows.append(f"| {name}: the same, brought back, MB | {mb / cpu:,.0f} | {mb / wall:,.0f} | – | – |")
     return rows
 
 

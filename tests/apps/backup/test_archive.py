@@ -14,7 +14,7 @@ from random_record import ACTOR, found, held, last_position, state, write
 from xinglin.apps.backup import archive as archive_module
 from xinglin.apps.backup.archive import archive, segments
 from xinglin.apps.backup.base import back_up, identity
-from xinglin.apps.backup.errors import Damaged, NoBackup
+from xinglin.apps.backup.errors import BackupError, Damaged, NoBackup
 from xinglin.apps.backup.keeping import backups, drop_older
 from xinglin.apps.backup.place import Place, open_place
 from xinglin.apps.backup.rehearsal import rehearse
@@ -237,6 +237,39 @@ def test_two_lives_of_a_record_never_mix(tmp_path: Path, sqlite_url: str) -> Non
             restored.close()
     finally:
         second.close()
+
+
+def test_a_copy_that_runs_beside_the_record_is_never_taken_for_it(tmp_path: Path, sqlite_url: str) -> None:
+    """Restored beside, and served with the same settings: its backups are newer, and those of nobody's hospital."""
+    chosen, place = place_in(tmp_path)
+    records = open_records(sqlite_url, chosen)
+    chance = random.Random(8)
+    write(records, chance, 5)
+    first = back_up(records, place)
+    url = f"sqlite:///{tmp_path}/copy.db"
+    restore(place, chosen, plan(place), url=url, durable=False)
+    copy = open_records(url, chosen)
+    try:
+        own = back_up(copy, place)
+        assert plan(place).manifest.name == own.name  # the record itself may be dead
+        write(records, chance, 1)
+        archive(records, place)  # it is not
+        with pytest.raises(BackupError, match="--backup"):
+            plan(place)
+        assert plan(place, name=first.name).position == last_position(records)
+        assert rehearse(place, chosen, records=records)["name"] == first.name
+        for _ in range(3):
+            newest = back_up(copy, place)
+            write(records, chance, 1)
+            archive(records, place)
+            drop_older(place, 1, newest.record, newest.epoch)
+        assert {kept.manifest.name for kept in backups(place)} == {first.name, newest.name}
+        newest = back_up(copy, place)  # nothing has come of the record since
+        drop_older(place, 1, newest.record, newest.epoch)
+        assert [kept.manifest.name for kept in backups(place)] == [newest.name]
+    finally:
+        copy.close()
+        records.close()
 
 
 def test_deleting_old_backups_takes_the_archive_that_only_they_need(tmp_path: Path, sqlite_url: str) -> None:

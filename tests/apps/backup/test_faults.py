@@ -143,7 +143,7 @@ def test_a_server_killed_in_the_middle_of_a_backup_makes_it_whole_after_its_next
     database_url: str, settings: Settings, tmp_path: Path
 ) -> None:
     records = Records(open_database(database_url), settings)
-    filled(records, 1, 20_000)
+    filled(records, 1, 5000)
     records.close()
     environment = {
         **os.environ, "XINGLIN_DATABASE": database_url, "XINGLIN_DATA": str(tmp_path),

@@ -52,7 +52,7 @@ def kinds(site: Site) -> list[Kind]:
             told = {"at_us": now_us(), "reason": error.key, "values": values}
             remember(site.records, "backup_failed", told)
             raise
-        dropped = drop_older(place, site.settings.backup_keep, manifest.record)
+        dropped = drop_older(place, site.settings.backup_keep, manifest.record, manifest.epoch)
         return {
             "name": manifest.name,
             "versions": manifest.versions,

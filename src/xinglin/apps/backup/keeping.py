@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from xinglin.apps.backup.archive import chain, segments
 from xinglin.apps.backup.base import instant, read_json, seal
 from xinglin.apps.backup.errors import BackupError, Damaged, Foreign, NoBackup
 from xinglin.apps.backup.form import BASES, FORMAT, NO_JSON, Manifest, part_path
-from xinglin.apps.backup.head import head_path
+from xinglin.apps.backup.head import head_path, read_head
 from xinglin.apps.backup.place import Place
 from xinglin.apps.backup.sweeping import drop_files
 from xinglin.records.schema import SCHEMA_VERSION
@@ -81,12 +82,14 @@ def choose(
     at_us: int | None = None,
     name: str = "",
     record: str = "",
+    epoch: str = "",
 ) -> Manifest:
     """The backup that leads to ``position`` or to the instant with the least archive; by default the newest.
 
     A later backup holds all that was before it, so where none is old enough the oldest is taken, and cut. An older one that
     cannot be read is passed over; the newest never is, since nobody would learn how much is lost. ``record``: of which
-    record; without it there must be backups of one only. Raises NoBackup, and what `read_manifest` does.
+    record; without it there must be backups of one only. ``epoch``: of which of its lives, where that has backups; without it no
+    two may have gone on side by side. Raises NoBackup, and what `read_manifest` does.
     """
     if name:
         return read_manifest(place, name)
@@ -102,7 +105,9 @@ def choose(
         raise NoBackup("apps.backup-none", store=place.name)
     if len({one.record for one in found}) > 1:
         raise BackupError("apps.backup-several", store=place.name)
+    found = [one for one in found if one.epoch == epoch] or found
     newest = max(found, key=lambda one: (one.made_us, one.position))
+    _one_life(place, found, newest)
     if position is None and at_us is None:
         return newest
     # Of one life of the record: that of the newest backup, unless it began later than what is asked for.
@@ -123,6 +128,25 @@ def choose(
     return min(lives, key=lambda one: one.position)
 
 
+def _one_life(place: Place, found: list[Manifest], newest: Manifest) -> None:
+    """Raises BackupError where another life of the record went on after that of ``newest`` began: a copy was restored and run
+    beside it, say, and nobody can tell here which of the two is the hospital's."""
+    began_us = min(one.made_us for one in found if one.epoch == newest.epoch)
+    for epoch in {one.epoch for one in found} - {newest.epoch}:
+        others = [one for one in found if one.epoch == epoch]
+        if _last_us(place, others) > began_us:
+            second = max(others, key=lambda one: one.made_us).name
+            raise BackupError("apps.backup-two-lives", store=place.name, first=newest.name, second=second)
+
+
+def _last_us(place: Place, life: list[Manifest]) -> int:
+    """When a life of a record was last backed up, or committed something that was archived."""
+    head = None
+    with suppress(BackupError):
+        head = read_head(place, life[0].epoch)
+    return max(0 if head is None else head.at_us, *(one.made_us for one in life))
+
+
 def newest_with_files(place: Place, record: str, but: str = "") -> Manifest | None:
     """The newest backup of a record, other than ``but``, that can be read and has a list of files."""
     for name in names(place):
@@ -137,9 +161,10 @@ def newest_with_files(place: Place, record: str, but: str = "") -> Manifest | No
     return None
 
 
-def drop_older(place: Place, keep: int, record: str) -> int:
-    """Delete all but the newest ``keep`` backups of this record, and the archive that only older ones need; how many.
+def drop_older(place: Place, keep: int, record: str, epoch: str = "") -> int:
+    """Delete all but the newest ``keep`` backups of this life of the record, and the archive that only older ones need; how many.
 
+    Those of another life (before a restore; or of a copy that runs beside) go when nothing has come of it since what is kept.
     The manifest goes first: what is left of a deletion that was broken off is no backup any more.
     """
     found = [
@@ -150,12 +175,20 @@ def drop_older(place: Place, keep: int, record: str) -> int:
     ours = [one for one in found if one.record == record]
     if not ours:
         return 0
-    dropped = ours[max(keep, 1) :]
+    lives: dict[str, list[Manifest]] = {}
+    for one in ours:
+        lives.setdefault(one.epoch, []).append(one)
+    mine = lives.pop(epoch or ours[0].epoch, [])
+    dropped = mine[max(keep, 1) :]
+    if len(mine) >= max(keep, 1):
+        oldest_us = mine[max(keep, 1) - 1].made_us
+        dropped += [one for life in lives.values() if _last_us(place, life) < oldest_us for one in life]
     for manifest in dropped:
         place.blobs.delete(part_path(manifest.name, "manifest.json"))
         for path in list(place.blobs.list(f"{BASES}{manifest.name}/")):
             place.blobs.delete(path)
-    left = ours[: max(keep, 1)]
+    gone = {manifest.name for manifest in dropped}
+    left = [manifest for manifest in ours if manifest.name not in gone]
     for epoch in {manifest.epoch for manifest in ours}:
         of_epoch = [manifest.position for manifest in left if manifest.epoch == epoch]
         for one in segments(place, epoch):

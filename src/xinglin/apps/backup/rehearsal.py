@@ -66,8 +66,8 @@ def rehearse(
 
     result: dict[str, Any] = {"at": instant(now_us()), "at_us": now_us(), "well": False, "store": place.name}
     try:
-        record = "" if records is None or name else identity(records)[0]
-        chosen = plan(place, name=name, record=record, check=check)
+        record, epoch = ("", "") if records is None or name else identity(records)
+        chosen = plan(place, name=name, record=record, epoch=epoch, check=check)
         scratch = url or f"sqlite:///{Path(folder or '') / 'scratch.db'}"
         restore(place, settings, chosen, url=scratch, steps=steps, check=check, durable=False)
         result |= compare(scratch, chosen, check)

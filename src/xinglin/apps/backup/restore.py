@@ -82,6 +82,7 @@ def plan(
     at_us: int | None = None,
     name: str = "",
     record: str = "",
+    epoch: str = "",
     check: Callable[[], None] | None = None,
 ) -> Plan:
     """Which parts a restore to ``position``, or to the last commit not later than ``at_us``, takes; by default to the newest.
@@ -90,7 +91,7 @@ def plan(
     """
     from xinglin.apps.backup.form import Sums
 
-    manifest = choose(place, position, at_us, name, record)
+    manifest = choose(place, position, at_us, name, record, epoch)
     written = _head_of(place, manifest)  # before the segments are listed: it never runs ahead of them
     found = Plan(manifest, [], manifest.position, manifest.last_rid, manifest.last_tx, manifest.position)
     later = check_parts(place, manifest, at_us, check)

@@ -67,7 +67,7 @@ def _back_up(asked: Asked, settings: Settings, place: Place, language: Language)
                 steps=lambda done, of: bar.show(None, say("apps.backup-progress", language, done=done)),
             )
             seconds = f"{time.monotonic() - began:.1f}"
-            dropped = drop_older(place, settings.backup_keep, manifest.record)
+            dropped = drop_older(place, settings.backup_keep, manifest.record, manifest.epoch)
             told |= {
                 "name": manifest.name, "store": place.name, "position": manifest.position,
                 "versions": manifest.versions, "bytes": manifest.bytes, "encrypted": bool(manifest.salt),
