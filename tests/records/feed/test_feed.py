@@ -33,7 +33,9 @@ def test_it_says_what_the_record_itself_says(records: Records) -> None:
     for value in range(60):
         observe(records, "p" if value % 2 else None, value)
     records.write(HERE, [Operation("create", "Observation", body=observation("p", n)) for n in range(50)])
-    for limit in (1, 7, 1000):
+    for _ in range(80):
+        records.write(HERE, [Operation("create", "Observation", body=observation("p", n)) for n in range(2)])
+    for limit in (1, 7, 40, 100, 1000):  # 40: more commits are looked at than are given
         found: list[Change] = []
         reached = 0
         while True:

@@ -268,6 +268,25 @@ def test_what_is_of_several_patients_is_handled_while_nothing_else_is(records: R
     assert beside == []
 
 
+def test_two_of_several_patients_are_handled_one_after_the_other(records: Records) -> None:
+    inside, beside = [0], [0]
+
+    def handle(changes: list[Change]) -> None:
+        inside[0] += 1
+        beside[0] = max(beside[0], inside[0])
+        time.sleep(0.05)
+        inside[0] -= 1
+
+    running = led(records, Consumer("a", handle, batch=1))
+    group = b"""{"resourceType":"Group","type":"person","actual":true,"member":[
+        {"entity":{"reference":"Patient/p"}},{"entity":{"reference":"Patient/q"}}]}"""
+    for _ in range(6):
+        records.create(HERE, "Group", group)
+    running.round()
+    running.close()
+    assert beside == [1]
+
+
 class Crash(BaseException):
     """The process is gone in the middle of what it did."""
 
