@@ -6,8 +6,8 @@ import pytest
 
 from xinglin.jobs import Kind, NoSuchJob, Queue, Work, Worker
 from xinglin.jobs.errors import BadSchedule, NotNow, TooLarge
+from xinglin.jobs.logs.repository import LOG_FIRST, LOG_LAST, LOG_SLACK
 from xinglin.jobs.queue import ARGUMENTS_MOST
-from xinglin.jobs.repository import LOG_FIRST, LOG_LAST, LOG_SLACK
 from xinglin.jobs.work import CHECKPOINT_MOST, RESULT_MOST, VALUE_MOST
 
 LINES = 3 * (LOG_FIRST + LOG_LAST)

@@ -25,6 +25,7 @@ from xinglin.jobs.errors import (
     passing,
 )
 from xinglin.jobs.leases import repository as leases
+from xinglin.jobs.logs import repository as logs
 from xinglin.jobs.model import Job
 from xinglin.jobs.queue import Queue
 from xinglin.jobs.work import Work, plain_values
@@ -178,7 +179,7 @@ class Endings:
             raise LeaseLost
         if reason is not None and ended.state != "cancelled":
             level = "error" if ended.state == "failed" else "warning"
-            repository.log(connection, job, now, level, *reason)  # type: ignore[arg-type]
+            logs.log(connection, job, now, level, *reason)  # type: ignore[arg-type]
         if tell:
             self._queue.tell(connection, ended)
 

@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol, Unpack
 from xinglin.jobs import repository
 from xinglin.jobs.errors import NoSuchJob, NotNow
 from xinglin.jobs.leases import repository as leases
+from xinglin.jobs.lines import repository as lines
+from xinglin.jobs.logs import repository as logs
 from xinglin.jobs.model import Job, Kind, Lasting, LogLine, Options, Schedule, State, Terms, title
 from xinglin.jobs.schedules import Timetable
 from xinglin.kernel.clock import now_us
@@ -72,7 +74,7 @@ class Queue:
             if there is not None:  # else it ended between the two statements
                 return there
         if request := REQUEST.get():
-            repository.log(connection, job, now, "info", "jobs.requested", {"request": request})
+            logs.log(connection, job, now, "info", "jobs.requested", {"request": request})
         self.tell(connection, job)
         return job
 
@@ -112,7 +114,7 @@ class Queue:
     def under_way(self, tenant: int = 1, *, shown: bool | None = None, limit: int = 50) -> builtins.list[Job]:
         """Running jobs and those that come next, at most ``limit`` of each; without results and checkpoints."""
         with self.database.read(snapshot=False) as connection:
-            return repository.under_way(connection, tenant, shown, limit)
+            return lines.under_way(connection, tenant, shown, limit)
 
     def find(self, id_: str, tenant: int = 1) -> builtins.list[Job]:
         """`get` as a list of one or none."""
@@ -121,10 +123,10 @@ class Queue:
         return [] if job is None else [job]
 
     def log(self, id_: str, tenant: int = 1) -> builtins.list[LogLine]:
-        """What the job said, oldest first: all that is kept, see `repository.log`. Raises NoSuchJob."""
+        """What the job said, oldest first: all that is kept, see `jobs.logs`. Raises NoSuchJob."""
         with self.database.read() as connection:
             _there(repository.get(connection, tenant, id_), id_)
-            return repository.logged(connection, tenant, id_)
+            return logs.logged(connection, tenant, id_)
 
     def counts(self, tenant: int | None = 1) -> dict[str, int]:
         """Jobs of each state, of one tenant or (None) of all."""

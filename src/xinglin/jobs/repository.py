@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
 from typing import Any, Final
 
 import msgspec
 
 from xinglin.jobs.errors import TooLarge
-from xinglin.jobs.model import ATTEMPTS, STATES, Job, Level, LogLine, State
+from xinglin.jobs.model import ATTEMPTS, STATES, Job, State
 from xinglin.kernel.database import Connection, Row
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = range(5)
@@ -27,9 +26,6 @@ _NEW: Final = (
     "id, tenant, kind, state, actor, purpose, arguments, priority, attempts, attempts_most, run_at_us, queued_us, fence,"
     " done, stage, cancel_asked, unique_key, shown"
 )
-
-Candidate = tuple[int, int, str, int, int]
-"""seq, tenant, kind, attempts, shown."""
 
 
 def packed(value: Any) -> str | None:
@@ -110,7 +106,7 @@ def holder(connection: Connection, tenant: int, kind: str, unique: str) -> Job |
 # Reading
 
 
-def _by(connection: Connection, index: str) -> str:
+def by_index(connection: Connection, index: str) -> str:
     """The table, read by that index: SQLite, which has no figures of a table that is never the same, would read it all."""
     return f"job INDEXED BY {index}" if connection.dialect == "sqlite" else "job"
 
@@ -156,7 +152,7 @@ def listed(connection: Connection, sought: Sought, limit: int, *, brief: bool = 
         where += " AND seq < ?"
         more.append(before)
     few = bool(states) and set(states) <= {"failed", "cancelled"}
-    source = _by(connection, "job_ended") if few else "job"
+    source = by_index(connection, "job_ended") if few else "job"
     if few:
         where += " AND state > 1"  # as it stands in the partial index
     columns = BRIEF if brief else COLUMNS
@@ -164,25 +160,6 @@ def listed(connection: Connection, sought: Sought, limit: int, *, brief: bool = 
         f"SELECT {columns} FROM {source} WHERE {where} ORDER BY seq DESC LIMIT ?", (*values, *more, limit)
     )
     return [job_of(row) for row in rows]
-
-
-def under_way(connection: Connection, tenant: int, shown: bool | None, limit: int) -> list[Job]:
-    """Running jobs, and those queued that come next, at most ``limit`` of each."""
-    also = "" if shown is None else f" AND shown = {int(shown)}"
-    running = connection.execute(
-        f"SELECT {BRIEF} FROM {_by(connection, 'job_running')} WHERE state = 1 AND tenant = ?{also} LIMIT ?",
-        (tenant, limit),
-    ).fetchall()
-    queued: list[Row] = []
-    below: int | None = None
-    while len(queued) < limit and (priority := _priority(connection, below)) is not None:
-        queued += connection.execute(
-            f"SELECT {BRIEF} FROM {_by(connection, 'job_ready')} WHERE state = 0 AND priority = ? AND tenant = ?{also}"
-            " ORDER BY run_at_us, seq LIMIT ?",
-            (priority, tenant, limit - len(queued)),
-        ).fetchall()
-        below = priority
-    return [job_of(row) for row in (*running, *queued)]
 
 
 def counts(connection: Connection, tenant: int | None) -> dict[str, int]:
@@ -196,7 +173,7 @@ def counts(connection: Connection, tenant: int | None) -> dict[str, int]:
         ("state > 1", "job_ended"),
     ):
         for state, count in connection.execute(
-            f"SELECT state, count(*) FROM {_by(connection, index)} WHERE {states}{within} GROUP BY state",
+            f"SELECT state, count(*) FROM {by_index(connection, index)} WHERE {states}{within} GROUP BY state",
             values,
         ):
             found[STATES[state]] = int(count)
@@ -212,157 +189,25 @@ def waiting(connection: Connection, now_us: int) -> tuple[int, int | None]:
     return int(row[0]), row[1]
 
 
-def next_due_us(connection: Connection, after_us: int) -> int | None:
-    """When the next queued job comes due after ``after_us``; None where none does."""
-    found: list[int] = []
-    for priority, tenant in _lines(connection):
-        row = connection.execute(
-            "SELECT min(run_at_us) FROM job WHERE state = 0 AND priority = ? AND tenant = ? AND run_at_us > ?",
-            (priority, tenant, after_us),
-        ).fetchone()
-        if row is not None and row[0] is not None:
-            found.append(row[0])
-    return min(found, default=None)
-
-
-def any_due(connection: Connection, kinds: Sequence[str], now_us: int) -> bool:
-    """Whether any queued job of these kinds may run."""
-    for priority, tenant in _lines(connection) if kinds else ():
-        row = connection.execute(
-            "SELECT 1 FROM job WHERE state = 0 AND priority = ? AND tenant = ? AND run_at_us <= ?"
-            f" AND kind IN ({_marks(kinds)}) LIMIT 1",
-            (priority, tenant, now_us, *kinds),
-        ).fetchone()
-        if row is not None:
-            return True
-    return False
-
-
-# Claiming
-
-
-def _priority(connection: Connection, below: int | None) -> int | None:
-    """The highest priority that any queued job has, under ``below``: so that no claim reads past what is not due yet."""
-    row = connection.execute(
-        "SELECT priority FROM job WHERE state = 0"
-        + (" AND priority < ?" if below is not None else "")
-        + " ORDER BY priority DESC LIMIT 1",
-        () if below is None else (below,),
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _tenants(connection: Connection, priority: int, after: int, most: int) -> list[int]:
-    """Tenants that have queued jobs of this priority, at most so many, in a circle from behind ``after``; each is one seek."""
-    found: list[int] = []
-    for low, high in ((after, _HIGHEST), (-1, after)):
-        while len(found) < most:
-            row = connection.execute(
-                "SELECT min(tenant) FROM job WHERE state = 0 AND priority = ? AND tenant > ? AND tenant <= ?",
-                (priority, low, high),
-            ).fetchone()
-            if row is None or row[0] is None:
-                break
-            low = int(row[0])
-            found.append(low)
-    return found
-
-
-_HIGHEST: Final = 2**31 - 1
-
-
-def _lines(connection: Connection) -> Iterator[tuple[int, int]]:
-    """The lines that jobs wait in, one for each priority and tenant: highest priority first."""
-    below: int | None = None
-    while (priority := _priority(connection, below)) is not None:
-        for tenant in _tenants(connection, priority, -1, _HIGHEST):
-            yield priority, tenant
-        below = priority
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a worker would take: due jobs of ``kinds``, at most ``limit`` to choose from, beginning behind a tenant's turn."""
-
-    worker: str
-    fence: int
-    kinds: Sequence[str]
-    limit: int
-    after_tenant: int
-
-
-def claim(
-    connection: Connection,
-    asked: Claim,
-    now_us: int,
-    choose: Callable[[list[Candidate]], list[Candidate]],
-) -> list[Job]:
-    """Make due jobs the worker's: of the first, in order of priority, those that ``choose`` says.
-
-    Within a priority tenants take turns, so that the thousand jobs of one are not in the way of another's one; each
-    tenant's come in order of time. On PostgreSQL rows that another worker is claiming are passed over.
-    """
-    found: list[Candidate] = []
-    below: int | None = None
-    while len(found) < asked.limit and (priority := _priority(connection, below)) is not None:
-        found += _in_turn(connection, asked, priority, now_us, asked.limit - len(found))
-        below = priority
-    chosen = choose(found)
-    if not chosen:
-        return []
-    sql = (
-        "UPDATE job SET state = 1, attempts = attempts + 1, owner = ?, fence = ?, started_us = ?"
-        f" WHERE {_THESE[connection.dialect]} AND state = 0 RETURNING {COLUMNS}"
-    )
-    rows = connection.execute(sql, (asked.worker, asked.fence, now_us, *_keys(connection, chosen)))
-    jobs = {job.seq: job for job in map(job_of, rows)}
-    return [jobs[candidate[0]] for candidate in chosen if candidate[0] in jobs]
-
-
-def _in_turn(connection: Connection, asked: Claim, priority: int, now_us: int, limit: int) -> list[Candidate]:
-    """Due jobs of one priority, one of each tenant after another; a tenant that has few leaves its share to the rest."""
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    sql = (
-        "SELECT seq, tenant, kind, attempts, shown FROM job WHERE state = 0 AND priority = ? AND tenant = ?"
-        f" AND run_at_us <= ? AND kind IN ({_marks(asked.kinds)}) ORDER BY run_at_us, seq LIMIT ?{lock}"
-    )
-    due: dict[int, list[Candidate]] = {
-        tenant: [] for tenant in _tenants(connection, priority, asked.after_tenant, limit)
-    }
-    wanting, left = list(due), limit
-    while wanting and left > 0:
-        share = -(-left // len(wanting))
-        for tenant in list(wanting):
-            most = len(due[tenant]) + share
-            values = (priority, tenant, now_us, *asked.kinds, most)
-            due[tenant] = connection.execute(sql, values).fetchall()
-            if len(due[tenant]) < most:
-                wanting.remove(tenant)
-        left = limit - sum(map(len, due.values()))
-    turns = (candidate for turn in zip_longest(*due.values()) for candidate in turn if candidate is not None)
-    return list(islice(turns, limit))
+# Claimed
 
 
 def set_attempts(connection: Connection, jobs: Sequence[Job], most: int) -> None:
     """Let jobs for which nobody said how often to try them be tried as often as their kind says."""
     connection.execute(
-        f"UPDATE job SET attempts_most = ? WHERE {_THESE[connection.dialect]} AND attempts_most = 0",
-        (most, *_keys(connection, [(job.seq, job.tenant) for job in jobs])),
+        f"UPDATE job SET attempts_most = ? WHERE {THESE[connection.dialect]} AND attempts_most = 0",
+        (most, *keys(connection, [(job.seq, job.tenant) for job in jobs])),
     )
 
 
-_THESE: Final = {
+THESE: Final = {
     "sqlite": "seq IN (SELECT value FROM json_each(?))",
     "postgresql": "(tenant, seq) IN (SELECT * FROM unnest(?::int[], ?::bigint[]))",
 }
 
 
-def _keys(connection: Connection, jobs: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
-    """Parameters for `_THESE`, from rows that begin with seq and tenant."""
+def keys(connection: Connection, jobs: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
+    """Parameters for `THESE`, from rows that begin with seq and tenant."""
     if connection.dialect == "sqlite":
         return (packed([job[0] for job in jobs]),)
     rows = list(jobs)
@@ -384,9 +229,9 @@ def finish_many(connection: Connection, jobs: Sequence[Job], now_us: int) -> set
     All of ``jobs`` are of one claim.
     """
     rows = connection.execute(
-        f"UPDATE job SET state = 2, ended_us = ?, error = NULL WHERE {_THESE[connection.dialect]}"
+        f"UPDATE job SET state = 2, ended_us = ?, error = NULL WHERE {THESE[connection.dialect]}"
         " AND state = 1 AND owner = ? AND fence = ? RETURNING seq",
-        (now_us, *_keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
+        (now_us, *keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
     )
     return {row[0] for row in rows}
 
@@ -435,9 +280,9 @@ def put_back(
 def give_back_many(connection: Connection, jobs: Sequence[Job], now_us: int) -> None:
     """Queue jobs of one claim again that were never begun."""
     connection.execute(
-        f"UPDATE job SET {_BACK}, attempts = attempts - 1 WHERE {_THESE[connection.dialect]}"
+        f"UPDATE job SET {_BACK}, attempts = attempts - 1 WHERE {THESE[connection.dialect]}"
         " AND state = 1 AND owner = ? AND fence = ?",
-        (now_us, *_keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
+        (now_us, *keys(connection, [(job.seq, job.tenant) for job in jobs]), jobs[0].owner, jobs[0].fence),
     )
 
 
@@ -493,63 +338,13 @@ def held_jobs(connection: Connection, worker: str) -> list[Job]:
     return [job_of(row) for row in rows]
 
 
-LOG_FIRST: Final = 200
-LOG_LAST: Final = 800
-LOG_SLACK: Final = 200
-"""Of a job's log these many lines are kept from its beginning and its end; it is looked to each time this many are over."""
-
-
-def log(
-    connection: Connection, job: Job, at_us: int, level: Level, key: str, values: Mapping[str, Any]
-) -> None:
-    """Add a line to a job's log; in a long one a line says how many are left out between the first and the last ones."""
-    connection.execute(
-        "INSERT INTO job_log (tenant, id, at_us, level, key, said) VALUES (?,?,?,?,?,?)",
-        (job.tenant, job.id, at_us, level, key, packed(values)),
-    )
-    most = LOG_FIRST + LOG_LAST + LOG_SLACK
-    row = connection.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM job_log WHERE tenant = ? AND id = ? LIMIT ?) AS those",
-        (job.tenant, job.id, most + 1),
-    ).fetchone()
-    if row is not None and row[0] > most:
-        _shorten_log(connection, job)
-
-
-def _shorten_log(connection: Connection, job: Job) -> None:
-    rows = connection.execute(
-        "SELECT line, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line", (job.tenant, job.id)
-    ).fetchall()
-    first, left_out = rows[LOG_FIRST], rows[LOG_FIRST + 1 : -LOG_LAST]
-    earlier = unpacked(first[2])["lines"] if first[1] == LEFT_OUT else 1
-    connection.execute(
-        "DELETE FROM job_log WHERE tenant = ? AND id = ? AND line > ? AND line <= ?",
-        (job.tenant, job.id, first[0], left_out[-1][0]),
-    )
-    connection.execute(
-        "UPDATE job_log SET level = 'info', key = ?, said = ? WHERE tenant = ? AND id = ? AND line = ?",
-        (LEFT_OUT, packed({"lines": earlier + len(left_out)}), job.tenant, job.id, first[0]),
-    )
-
-
-LEFT_OUT: Final = "jobs.log-left-out"
-
-
-def logged(connection: Connection, tenant: int, id_: str) -> list[LogLine]:
-    """A job's log, oldest first."""
-    rows = connection.execute(
-        "SELECT at_us, level, key, said FROM job_log WHERE tenant = ? AND id = ? ORDER BY line", (tenant, id_)
-    )
-    return [LogLine(at_us, level, key, unpacked(said)) for at_us, level, key, said in rows]
-
-
 # Clocks
 
 
 def from_the_future(connection: Connection, beyond_us: int) -> list[Row]:
     """(seq, tenant) of jobs that were queued after ``beyond_us`` and wait: the clock has been put back since."""
     return connection.execute(
-        f"SELECT seq, tenant FROM {_by(connection, 'job_ready')}"
+        f"SELECT seq, tenant FROM {by_index(connection, 'job_ready')}"
         " WHERE state = 0 AND run_at_us > ? AND queued_us > ? LIMIT 10000",
         (beyond_us, beyond_us),
     ).fetchall()
@@ -558,9 +353,9 @@ def from_the_future(connection: Connection, beyond_us: int) -> list[Row]:
 def as_if_queued(connection: Connection, jobs: Sequence[Row], now_us: int) -> None:
     """Let queued jobs wait from now on for as long as they were to wait when they were queued."""
     connection.execute(
-        f"UPDATE job SET run_at_us = ? + run_at_us - queued_us, queued_us = ? WHERE {_THESE[connection.dialect]}"
+        f"UPDATE job SET run_at_us = ? + run_at_us - queued_us, queued_us = ? WHERE {THESE[connection.dialect]}"
         " AND state = 0",
-        (now_us, now_us, *_keys(connection, jobs)),
+        (now_us, now_us, *keys(connection, jobs)),
     )
 
 
@@ -579,7 +374,7 @@ def prune(connection: Connection, before_us: int, limit: int) -> int:
             ).fetchall()
             if rows:
                 connection.execute(
-                    f"DELETE FROM job WHERE {_THESE[connection.dialect]}", _keys(connection, rows)
+                    f"DELETE FROM job WHERE {THESE[connection.dialect]}", keys(connection, rows)
                 )
                 connection.executemany(
                     "DELETE FROM job_log WHERE tenant = ? AND id = ?", [(row[1], row[2]) for row in rows]

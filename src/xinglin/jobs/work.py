@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from xinglin.jobs import repository
 from xinglin.jobs.errors import Cancelled, Interrupted, LeaseLost, Stopping
+from xinglin.jobs.logs import repository as logs
 from xinglin.jobs.model import Job, Level
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection
@@ -129,7 +130,7 @@ class Work:
         plain = plain_values(values)
         with suppress(XinglinError):
             self.queue.database.submit(
-                lambda connection: repository.log(connection, self.job, at, level, key, plain)
+                lambda connection: logs.log(connection, self.job, at, level, key, plain)
             )
 
     def complete(self, unit: Callable[[Connection], T]) -> T:

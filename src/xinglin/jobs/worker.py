@@ -20,9 +20,10 @@ from xinglin.jobs import repository
 from xinglin.jobs.ending import Endings
 from xinglin.jobs.errors import LeaseLost, Silent, Stopping, TooLong
 from xinglin.jobs.keeping import Keeper, place
+from xinglin.jobs.lines import repository as lines
+from xinglin.jobs.lines.repository import Candidate
 from xinglin.jobs.model import ATTEMPTS, Job, Kind
 from xinglin.jobs.queue import Observer, Queue
-from xinglin.jobs.repository import Candidate
 from xinglin.jobs.work import Work
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, Full, Pulse, Unavailable
@@ -191,14 +192,14 @@ class Worker:
     def _pause_s(self) -> float:
         now = now_us()
         with self.queue.database.read(snapshot=False) as connection:
-            due = repository.next_due_us(connection, now)
+            due = lines.next_due_us(connection, now)
         return NEWS_S if due is None else min(NEWS_S, max(0.001, (due - now) / 1e6))
 
     def _due(self) -> bool:
         """Whether a claim would find anything: a look costs no write."""
         kinds, _, _ = self._room()
         with self.queue.database.read(snapshot=False) as connection:
-            return repository.any_due(connection, kinds, now_us())
+            return lines.any_due(connection, kinds, now_us())
 
     def _room(self) -> tuple[list[str], dict[str, int], int]:
         """Kinds of which another job may be begun, how many of those that are limited, and how many jobs there are."""
@@ -233,10 +234,10 @@ class Worker:
         def choose(found: list[Candidate]) -> list[Candidate]:
             return self._choose(found, idle, budget, dict(room))
 
-        asked = repository.Claim(self.token, fence, kinds, limit, self._after_tenant)
+        asked = lines.Claim(self.token, fence, kinds, limit, self._after_tenant)
 
         def unit(connection: Connection) -> list[Job]:
-            jobs = repository.claim(connection, asked, now_us(), choose)
+            jobs = lines.claim(connection, asked, now_us(), choose)
             for kind in {job.kind for job in jobs}:
                 if self.kinds[kind].attempts != ATTEMPTS:
                     these = [job for job in jobs if job.kind == kind]

@@ -482,3 +482,10 @@ def test_what_an_older_program_wrote_beside_is_found_at_the_next_start(records: 
     records.update(HERE, "Patient", "late", patient("late", "W"))
     stale_by_another(records, "late")
     assert want(records) == [1]
+
+
+def test_the_report_says_how_many_had_no_rows_to_make(records: Records) -> None:
+    plain = json.dumps({"resourceType": "Patient", "id": "none"}).encode()
+    records.load(HERE, [patient("a", "W"), patient("b", "V"), plain]).run()
+    define(records)
+    assert reindexed(records)["types"]["Patient"] == {"redrawn": 3, "skipped": 1}

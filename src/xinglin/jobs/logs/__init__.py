@@ -1,0 +1,1 @@
+"""What jobs say while they run."""
