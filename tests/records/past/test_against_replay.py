@@ -35,6 +35,8 @@ from xinglin.trust import Actor, local_system
 ACTOR = local_system()
 PATIENTS = ("p0", "p1", "p2")
 SECOND = 1_000_000
+DATES = (None, "2019", "2020-02", "2020-01-01", "2019-12-31", "2020-03-08", "2020-11-01", "2020-06-15T23:30:00+08:00",
+         "2020-06-15T12:00:00.500Z", "2023-12-31T23:59:59-05:00")  # fmt: skip
 
 
 @dataclass
@@ -145,10 +147,7 @@ def drawn(chance: random.Random, kind: str, id_: str) -> dict[str, Any]:
     if kind == "Patient":
         return {"resourceType": kind, "id": id_, "gender": chance.choice(("male", "female"))}
     whose = {"reference": f"Patient/{chance.choice(PATIENTS)}"}
-    when = chance.choice(
-        (None, "2019", "2020-02", "2020-01-01", "2019-12-31", "2020-03-08", "2020-11-01", "2020-06-15T23:30:00+08:00",
-         "2020-06-15T12:00:00.500Z", "2023-12-31T23:59:59-05:00")
-    )  # fmt: skip
+    when = chance.choice(DATES)
     if kind == "Encounter":
         period = {"period": {"start": when}} if when else {}
         return {
@@ -184,7 +183,8 @@ def questions(world: World) -> Iterator[tuple[AsOf, int, int | None]]:
     chance = random.Random(4)
     instants = sorted(set(world.instants))
     beside = [instants[0] - 1, *(one + by for one in instants for by in (-1, 0, 1))]
-    valids = [None, None, *(one for one in chance.sample(instants, 6))]
+    begins = [bounds(when, world.zone)[0] for when in DATES if when]  # at which it has just begun
+    valids = [None, None, *chance.sample(instants, 4), *begins, *(one - 1 for one in begins)]
     for known in beside:
         valid = chance.choice(valids)
         yield AsOf(known, valid), known, valid
@@ -248,7 +248,7 @@ def test_searches_within_a_patient_are_what_a_replay_gives(world: World) -> None
     chance = random.Random(5)
     matched = 0
     asked = list(questions(world))
-    for at, known, valid in chance.sample(asked, 60):
+    for at, known, valid in chance.sample(asked, 90):
         patient = chance.choice(PATIENTS)
         chart = world.chart(patient, known, valid)
         bodies = {name: world.at(name, known) for name in chart}

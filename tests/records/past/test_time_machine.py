@@ -14,8 +14,8 @@ from asking import Said, said
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.settings import Settings
 from xinglin.records.api import Api
-from xinglin.records.past.instants import instant_text
-from xinglin.records.past.marks import SYSTEM, is_marked, marked
+from xinglin.records.past.instants import AsOf, instant_text
+from xinglin.records.past.marks import SYSTEM, further, is_marked, marked
 from xinglin.records.past.service import Range
 from xinglin.records.past.validity import CLINICAL, validity
 from xinglin.records.reindexing import Pace, Reindex
@@ -347,6 +347,13 @@ def test_a_range_holds_what_lies_partly_in_it() -> None:
     assert Range(2 * day, None).holds(span)
     assert not Range(3 * day, None).holds(span)
     assert Range(0, 1).holds(None)
+
+
+def test_what_ends_with_the_day_had_not_ended_before_its_last_moment() -> None:
+    span = validity("Encounter", b'{"period":{"start":"1970-01-01","end":"1970-01-01"}}', "UTC")
+    end = 86_400_000_000
+    for valid, told in ((end - 2, 1), (end - 1, 0), (end, 0)):
+        assert len(further("Encounter", span, AsOf(None, valid))) == told, valid
 
 
 def test_a_mark_changes_nothing_else() -> None:
