@@ -176,6 +176,22 @@ def test_a_filter_narrows_a_group(world: Records, export: Any) -> None:
     assert done.names == {f"Observation/o{n}" for n in range(40) if n % 10 in (1, 2) and n % 4 == 0}
 
 
+def test_a_filter_narrows_the_patient_level_to_what_is_some_patients_own(world: Records, export: Any) -> None:
+    nobodys = observation(900, 1)
+    del nobodys["subject"]
+    put(world, HERE, nobodys)
+    asked = Export("patient", types=("Observation",), filters=(("Observation", "_id=o1,o900"),))
+    assert export(asked).names == {"Observation/o1"}
+
+
+def test_a_filter_narrows_what_was_written_until_then(world: Records, export: Any) -> None:
+    until = export().state.moment.at_us
+    time.sleep(0.003)
+    put(world, HERE, observation(1, 1, note=[{"text": "later"}]))
+    asked = Export(types=("Observation",), filters=(("Observation", "_id=o1,o2"),), until_us=until)
+    assert export(asked).names == {"Observation/o2"}
+
+
 def test_a_filter_that_finds_more_than_a_page(records: Records, export: Any) -> None:
     many = (json.dumps(observation(n, n % 3)).encode() for n in range(2600))
     records.load(HERE, many).run()
