@@ -35,6 +35,7 @@ class Sent:
 class Subscriber:
     status: int = 200
     delay_s: float = 0.0
+    refuses: set[str] = field(default_factory=set)  # ids of resources that are answered with 500
     sent: list[Sent] = field(default_factory=list)
 
     def __enter__(self) -> Subscriber:
@@ -48,7 +49,8 @@ class Subscriber:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 ours.sent.append(Sent(self.command, self.path, headers, body, time.time()))
                 time.sleep(ours.delay_s)
-                self.send_response(ours.status)
+                refused = body and json.loads(body)["id"] in ours.refuses
+                self.send_response(500 if refused else ours.status)
                 if ours.status == 302:
                     self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")

@@ -210,8 +210,9 @@ def test_subscriptions_of_another_tenant_are_told_nothing(records: Records) -> N
     records.set_tenant(2, "second", "UTC")
     with Subscriber() as subscriber, running(records):
         subscribe(records, "Observation", subscriber.url)
-        body = observe(records).body
-        records.create(local_system(2), "Observation", body)
+        first = observe(records)
+        records.create(local_system(2), "Observation", first.body)
+        records.update(local_system(2), "Observation", first.id, first.body)  # the same id and version
         last = observe(records)
         until(lambda: last.id in subscriber.ids())
     assert len(subscriber.sent) == 2
