@@ -95,6 +95,7 @@ ANALYTES: Final = (
     _analyte("Total protein", "总蛋白", "g/L 15 200 25 140; g/dL 1.5 20 2.5 14", "2885-2 g/L"),
     _analyte("C-reactive protein", "C反应蛋白", "mg/L 0 1000 0.1 600", "1988-5 mg/L; 30522-7 mg/L", "105000"),
     _analyte("Thyrotropin", "促甲状腺激素", "m[IU]/L 0 2000 0.01 150", "3016-3 m[IU]/L; 11580-8 m[IU]/L"),
+    _analyte("Troponin I, high sensitivity", "高敏肌钙蛋白I", "ng/L 0 1000000 1 100000", "89579-7 ng/L"),
     _analyte("NT-proBNP", "N末端B型钠尿肽原", "pg/mL 0 500000 5 100000", "33762-6 pg/mL", "8457"),
     _analyte("eGFR", "估算肾小球滤过率", "mL/min/{1.73_m2} 0 300 2 180",
              "98979-8 mL/min/{1.73_m2}; 33914-3 mL/min/{1.73_m2}"),

@@ -95,11 +95,11 @@ def test_a_clinician_works_through_the_drafts_by_keyboard(inbox: Installation, v
     page.get_by_text("Rejected: Hemoglobin").wait_for()
     blood.wait_for(state="detached")
 
-    cells = card(page, "Leukocytes")
+    cells = card(page, "White blood cells")
     cells.get_by_role("button", name="Change …").click()
     cells.get_by_label("Value").fill("6400")
     page.keyboard.press("Enter")
-    page.get_by_text("Accepted as changed: Leukocytes").wait_for()
+    page.get_by_text("Accepted as changed: White blood cells").wait_for()
     page.get_by_text("No draft waits for a decision.").wait_for()
 
     again = card(page, "CVD")
