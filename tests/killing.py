@@ -30,8 +30,8 @@ def begun(what: str, url: str, folder: Path, after: int = 1) -> Iterator[tuple[s
         try:
             for _ in range(after):
                 said = process.stdout.readline().strip()
-                if not said.startswith("begun"):
-                    break
+                if said in ("", "done") or said.startswith("failed"):
+                    break  # else at work, or a line of its log
             yield process, said
         finally:
             process.kill()
@@ -49,7 +49,9 @@ def killed(what: str, url: str, folder: Path, after: int) -> bool:
 
 def ended(process: subprocess.Popen[str]) -> str:
     """The last thing that a process says before it ends by itself."""
-    return process.communicate(timeout=120)[0].strip().rpartition("\n")[2]
+    assert process.stdout is not None
+    said = process.stdout.read().strip()
+    return said.rpartition("\n")[2]
 
 
 @contextmanager
