@@ -103,7 +103,7 @@ def test_a_clinician_works_through_the_drafts_by_keyboard(inbox: Installation, v
     page.get_by_text("No draft waits for a decision.").wait_for()
 
     again = card(page, "CVD")
-    assert "now 105 mm[Hg]" in again.inner_text()
+    assert "now 105 mmHg" in again.inner_text()
     again.get_by_role("button", name="Still holds").click()
     page.get_by_text("Confirmed: CVD").wait_for()
 
