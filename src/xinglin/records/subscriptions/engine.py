@@ -162,11 +162,6 @@ class Engine:
         if found.status not in definition.LIVE:
             self._forget(change)
             return
-        with database.read() as connection:
-            new = repository.state(connection, key) is None
-        if new:  # what a worker that was killed has left of an earlier life under this id
-            clear(database, key, change.position)
-            self._waiting.pop(key, None)
         anew = found.status == "requested"
         database.write(lambda c: repository.keep_up(c, key, change.version, change.position, anew=anew))
         if anew:
