@@ -1,4 +1,4 @@
-"""Bulk loading: many resources, one JSON text each, in transactions of a thousand or so.
+"""Bulk loading: many resources, one JSON text each, in batches of a thousand, of which a few share a transaction.
 
 Idempotent: what the record has already is left alone, so a load that was cut short may simply be run again, or gone on
 with from the place that the last `Progress` names. A line that cannot be taken is reported with its reason and stops
@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import gc
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 BATCH: Final = 1000
 BATCH_BYTES: Final = 8 * 1024 * 1024
+HELD: Final = 4
+"""Batches that are given to the database together."""
+HELD_S: Final = 1.0
+"""Lines that come slowly are not held for longer, but for the batch that is being filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +87,46 @@ class _Line:
     prepared: Prepared
 
 
+class _Behind(Exception):
+    """A unit of a group was left undone, for an earlier one failed: lines are written in their order."""
+
+
+class _Group:
+    """Batches that go to the database together, in their order."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[list[_Line], Progress]] = []
+        self._began = 0.0
+        self._failed: int | None = None
+
+    def add(self, batch: list[_Line], progress: Progress) -> None:
+        """Hold one batch more."""
+        if not self.batches:
+            self._began = time.monotonic()
+        self.batches.append((batch, progress))
+
+    def full(self) -> bool:
+        """Whether it is time to write."""
+        return len(self.batches) >= HELD or time.monotonic() - self._began > HELD_S
+
+    def unit(
+        self, place: int, work: Callable[[Connection], dict[str, list[int]]]
+    ) -> Callable[[Connection], dict[str, list[int]]]:
+        """``work`` as the unit of the batch at ``place``: not done where an earlier one has failed."""
+
+        def run(connection: Connection) -> dict[str, list[int]]:
+            if self._failed is not None and self._failed < place:
+                raise _Behind
+            self._failed = place
+            counts = work(connection)
+            self._failed = None
+            return counts
+
+        return run
+
+
 class Loader:
-    """Takes ``lines``; iterating gives a `Progress` after each transaction, once it is on disk.
+    """Takes ``lines``; iterating gives a `Progress` after each batch, once it is on disk.
 
     Parameters
     ----------
@@ -136,6 +180,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[Progress]:
         number, offset = self._place
+        group = _Group()
         batch: list[_Line] = []
         names: set[tuple[str, str]] = set()
         size = 0
@@ -150,21 +195,28 @@ class Loader:
                     else:
                         name = (prepared.type, prepared.id)
                         if name in names or len(batch) >= self._batch or size > BATCH_BYTES:
-                            yield self._finish(batch, progress)
+                            group.add(batch, progress)
+                            if group.full():
+                                yield from self._finish(group)
+                                group = _Group()
                             batch, names, size = [], set(), 0
                             progress = Progress(number - 1, offset)
                         batch.append(_Line(number, offset, body, prepared))
                         names.add(name)
                         size += len(body)
                     if len(progress.rejected) >= self._batch:
-                        yield self._finish(batch, progress)
+                        group.add(batch, progress)
+                        yield from self._finish(group)
+                        group = _Group()
                         batch, names, size = [], set(), 0
                         progress = Progress()
                 offset += len(body)
                 progress.line, progress.offset = number, offset
                 number += 1
-            if batch or progress.line > self.total.line:
-                yield self._finish(batch, progress)
+            last = group.batches[-1][1].line if group.batches else self.total.line
+            if batch or progress.line > last:
+                group.add(batch, progress)
+            yield from self._finish(group)
         self._records.grown(self.total.taken)
 
     def _prepare(self, body: bytes) -> Prepared:
@@ -184,32 +236,62 @@ class Loader:
         self._expect(prepared.type)
         return prepared
 
-    def _finish(self, batch: list[_Line], progress: Progress) -> Progress:
-        self._write(batch, progress)
-        progress.rejected.sort(key=lambda reject: reject.line)
-        progress.rejections = len(progress.rejected)
-        self.total.add(progress)
+    def _finish(self, group: _Group) -> Iterator[Progress]:
+        """Write the group; what is on disk of each of its batches, in their order."""
+        futures = [
+            self._records.database.submit(
+                group.unit(place, lambda connection, batch=batch: self._unit(connection, batch)),  # type: ignore[misc]
+                bulk=True,
+            )
+            if batch
+            else None
+            for place, (batch, _) in enumerate(group.batches)
+        ]
+        for (batch, progress), future in zip(group.batches, futures, strict=True):
+            self._conclude(batch, progress, future)
+            progress.rejected.sort(key=lambda reject: reject.line)
+            progress.rejections = len(progress.rejected)
+            self.total.add(progress)
+            yield progress
         self._context = self._records.context(self._actor.tenant)  # search parameters may have come or gone
-        return progress
+
+    def _conclude(
+        self, batch: list[_Line], progress: Progress, future: Future[dict[str, list[int]]] | None
+    ) -> None:
+        """Wait for a batch; where the database refuses it, write it line by line as far as needed."""
+        if future is None:
+            return
+        try:
+            counts = future.result()
+        except (Full, Unavailable):
+            raise
+        except _Behind:
+            self._write(batch, progress)
+        except Exception as error:
+            self._part(batch, progress, error)
+        else:
+            _count(progress, counts)
 
     def _write(self, batch: list[_Line], progress: Progress) -> None:
-        """Write ``batch``; where the database refuses it, its halves, down to the one line that is to blame."""
-        if not batch:
-            return
+        """Write ``batch`` by itself."""
         try:
             counts = self._records.database.write(lambda connection: self._unit(connection, batch))
         except (Full, Unavailable):
             raise
         except Exception as error:
-            if len(batch) == 1:
-                line = batch[0]
-                progress.rejected.append(Rejected(line.number, line.offset, line.body, _reason(error)))
-                return
-            middle = len(batch) // 2
-            self._write(batch[:middle], progress)
-            self._write(batch[middle:], progress)
+            self._part(batch, progress, error)
+        else:
+            _count(progress, counts)
+
+    def _part(self, batch: list[_Line], progress: Progress, error: Exception) -> None:
+        """Write the halves of what could not be written, down to the one line that is to blame."""
+        if len(batch) == 1:
+            line = batch[0]
+            progress.rejected.append(Rejected(line.number, line.offset, line.body, _reason(error)))
             return
-        _count(progress, counts)
+        middle = len(batch) // 2
+        self._write(batch[:middle], progress)
+        self._write(batch[middle:], progress)
 
     def together(self) -> Progress:
         """Load all ``lines`` in one transaction, or, where any cannot be taken, none: then every such line is reported.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from xinglin.kernel.database import (
     Unavailable,
     WrongKey,
     open_database,
+    writer,
 )
 from xinglin.kernel.database.dialect import translate
 
@@ -162,7 +164,8 @@ def _hold(database: Database) -> tuple[threading.Event, Future[bool]]:
     return held, future
 
 
-def test_waiting_callers_share_one_commit(database: Database) -> None:
+def test_waiting_callers_share_one_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "BATCH_S", 10.0)
     journal = _Counting()
     database.attach(journal)
     held, first = _hold(database)
@@ -177,8 +180,6 @@ def test_waiting_callers_share_one_commit(database: Database) -> None:
 def test_a_long_unit_does_not_make_all_that_wait_behind_it_wait_for_each_other(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     journal = _Counting()
     database.attach(journal)
     held, first = _hold(database)
@@ -188,6 +189,69 @@ def test_a_long_unit_does_not_make_all_that_wait_behind_it_wait_for_each_other(
     for one in slow:
         one.result()
     assert journal.commits == 5  # each took longer than a batch may last
+
+
+def _sleeping(seconds: float, then: Callable[[], object] = lambda: None) -> Callable[[Connection], None]:
+    def unit(_: Connection) -> None:
+        then()
+        time.sleep(seconds)
+
+    return unit
+
+
+def test_bulk_work_shares_a_commit_on_sqlite_while_nobody_else_waits(
+    database: Database, sqlite_url: str
+) -> None:
+    journal = _Counting()
+    database.attach(journal)
+    held, first = _hold(database)
+    slow = [database.submit(_sleeping(0.06), bulk=True) for _ in range(4)]
+    last = database.submit(_add(1), bulk=True)
+    held.set()
+    first.result()
+    assert [*(one.result() for one in slow), last.result()] == [None, None, None, None, 1]
+    assert journal.commits == (2 if database.dialect == "sqlite" else 6)  # the first unit is not of bulk work
+
+
+def test_whoever_comes_during_bulk_work_waits_for_one_unit_of_it(database: Database) -> None:
+    held, first = _hold(database)
+    other: list[Future[int]] = []
+    done: list[str] = []
+
+    def come() -> None:
+        with ThreadPoolExecutor(1) as thread:
+            other.append(thread.submit(database.submit, _add(1)).result())
+
+    units = [
+        lambda _: None,
+        _sleeping(0.06, come),
+        _sleeping(0.06),
+        _sleeping(0.06),
+        _sleeping(0.06),
+    ]
+    futures = [database.submit(unit, bulk=True) for unit in units]
+    for place, future in enumerate(futures):
+        future.add_done_callback(lambda _, place=place: done.append(f"bulk {place}"))  # type: ignore[misc]
+    held.set()
+    first.result()
+    futures[1].result()  # committed at once when the other came
+    other[0].result()
+    assert done[:2] == ["bulk 0", "bulk 1"]
+    assert "bulk 3" not in done
+    futures[4].result()
+    assert done == [f"bulk {place}" for place in range(5)]
+
+
+def test_bulk_work_and_others_queued_together_do_not_share_more_than_a_moment(database: Database) -> None:
+    journal = _Counting()
+    database.attach(journal)
+    held, first = _hold(database)
+    mixed = [database.submit(_sleeping(0.06), bulk=place > 0) for place in range(3)]
+    held.set()
+    first.result()
+    mixed[0].result()
+    assert journal.commits == 2  # the holder, then the one that is not of bulk work, alone
+    mixed[2].result()
 
 
 def test_what_is_queued_is_written_before_closing(database_url: str) -> None:

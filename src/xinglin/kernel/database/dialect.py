@@ -116,8 +116,13 @@ class Database(Protocol):
         """
         ...
 
-    def submit(self, unit: Unit[T]) -> Future[T]:
-        """`write` without waiting: the future is done once the unit is on disk, or failed."""
+    def submit(self, unit: Unit[T], *, bulk: bool = False) -> Future[T]:
+        """`write` without waiting: the future is done once the unit is on disk, or failed.
+
+        ``bulk``: one of many; SQLite keeps such units in one transaction for up to a second while nobody else of this
+        process waits, for it writes each page that they change once. They run in the order in which they were queued,
+        and let units of other kinds pass.
+        """
         ...
 
     def exclusively(self, action: Callable[[Any], T]) -> T:

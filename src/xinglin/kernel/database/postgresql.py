@@ -196,9 +196,9 @@ class PostgresDatabase:
         """See `Database.write`."""
         return self.submit(unit).result()
 
-    def submit(self, unit: Unit[T]) -> Future[T]:
+    def submit(self, unit: Unit[T], *, bulk: bool = False) -> Future[T]:
         """See `Database.submit`."""
-        return self._writer.submit(unit)
+        return self._writer.submit(unit, bulk=bulk)
 
     def exclusively(self, action: Callable[[Any], T]) -> T:
         """See `Database.exclusively`."""

@@ -29,10 +29,15 @@ from xinglin.kernel.database.writer import Writer
 T = TypeVar("T")
 
 PAGE_BYTES = 8192
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 64 * 1024
+"""Of the write connection. A transaction of bulk work changes thousands of pages; what does not fit is written twice."""
 READ_CACHE_KIB = 8 * 1024
-CHECKPOINT_PAGES = 2000
-WAL_MOST_BYTES = 64 * 1024 * 1024
+CHECKPOINT_PAGES = 8000
+"""Pages that changed several times since the last checkpoint are written to the file once."""
+WAL_MOST_BYTES = 128 * 1024 * 1024
+BULK_S = 1.0
+"""How long units of bulk work share a transaction while nobody else waits: a page that several of them change is written
+once. In a record of 300,000 resources four batches of a thousand write 40 % of what they write alone."""
 BUSY_S = 15.0
 STATEMENTS = 400
 CHECKPOINT_WAIT_MS = 200
@@ -97,7 +102,7 @@ class SqliteDatabase:
         session.connection()
         self._session = session
         self._heart = Heart(_Watch(self), self.path.name)
-        self._writer = Writer(session, self.path.name, self._heart.beat)
+        self._writer = Writer(session, self.path.name, self._heart.beat, BULK_S)
 
     def __enter__(self) -> SqliteDatabase:
         return self
@@ -134,9 +139,9 @@ class SqliteDatabase:
         """See `Database.write`."""
         return self.submit(unit).result()
 
-    def submit(self, unit: Unit[T]) -> Future[T]:
+    def submit(self, unit: Unit[T], *, bulk: bool = False) -> Future[T]:
         """See `Database.submit`."""
-        return self._writer.submit(unit)
+        return self._writer.submit(unit, bulk=bulk)
 
     def exclusively(self, action: Callable[[Any], T]) -> T:
         """See `Database.exclusively`."""

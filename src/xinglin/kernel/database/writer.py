@@ -1,7 +1,8 @@
 """The one writer thread: many callers' units of work in one transaction, acknowledged once it is on disk.
 
 Callers queue a unit and wait. The writer takes all that wait (bounded by number and by time), begins ONE transaction,
-runs each unit in a savepoint, commits, and only then answers. A unit that fails is rolled back to its savepoint and its
+runs each unit in a savepoint, commits, and only then answers. Units of bulk work share a transaction for longer, until
+somebody else waits. A unit that fails is rolled back to its savepoint and its
 caller gets the error; the others stay. Where the database itself fails (no room, deadlock, lost connection) the whole
 transaction is rolled back and each unit is run again in a transaction of its own, so that one caller's trouble is not
 another's.
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from xinglin.kernel.database.dialect import Connection, Journal, Unit
 from xinglin.kernel.database.errors import DatabaseError, Unavailable
@@ -75,18 +76,32 @@ class _Nothing:
     def undone(self) -> None: ...
 
 
-_Task = tuple[Callable[..., Any], bool, "Future[Any]"]
-_WAIT: _Task = (lambda: None, True, Future())
+class _Task(NamedTuple):
+    action: Callable[..., Any]
+    alone: bool
+    bulk: bool
+    future: Future[Any]
+
+
+_END: _Task = _Task(lambda: None, True, False, Future())
 
 
 class Writer:
-    """See the module. One for each open database. ``committed`` is called after every commit."""
+    """See the module. One for each open database.
 
-    def __init__(self, session: Session, name: str, committed: Callable[[], None]) -> None:
+    ``committed`` is called after every commit. ``bulk_s``: how long units of bulk work share one transaction while nobody
+    else in this process waits; writers in other processes wait for so long at most.
+    """
+
+    def __init__(
+        self, session: Session, name: str, committed: Callable[[], None], bulk_s: float = BATCH_S
+    ) -> None:
         self._session = session
         self._committed = committed
+        self._bulk_s = bulk_s
         self._journal: Journal = _Nothing()
-        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._later: _Task | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=f"writer {name}", daemon=True)
         self._thread.start()
@@ -94,49 +109,49 @@ class Writer:
     def attach(self, journal: Journal) -> None:
         self._journal = journal
 
-    def submit(self, action: Callable[[Any], Any], *, alone: bool = False) -> Future[Any]:
-        """Queue a unit (``alone``: outside of any transaction)."""
+    def submit(self, action: Callable[[Any], Any], *, alone: bool = False, bulk: bool = False) -> Future[Any]:
+        """Queue a unit (``alone``: outside of any transaction; ``bulk``: its caller has more of the kind)."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("a unit of work may not write through the writer: it would wait for itself")
         if self._closed:
             raise Unavailable("kernel.database-closed")
         future: Future[Any] = Future()
-        self._queue.put((action, alone, future))
+        self._queue.put(_Task(action, alone, bulk, future))
         return future
 
     def close(self) -> None:
         """Finish what is queued, then close the connection."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._queue.put(_END)
             self._thread.join()
 
     def _work(self) -> None:
-        task = self._queue.get()
-        while task is not None:
-            if task[1]:
+        while (task := self._later or self._queue.get()) is not _END:
+            self._later = None
+            if task.alone:
                 self._alone(task)
-                task = self._queue.get()
                 continue
-            batch, task = self._gather(task)
+            batch = self._joined([task])
             self._transact(batch)
-            del batch  # or it would keep the last callers' data until the next one comes
-            if task is _WAIT:
-                task = self._queue.get()
+            del batch, task  # or they would keep the last callers' data until the next one comes
         self._finish()
 
-    def _gather(self, first: _Task) -> tuple[list[_Task], _Task | None]:
-        """``first`` and what waits behind it; and the task, if any, that must come after them (_WAIT: none yet)."""
-        batch = [first]
-        while len(batch) < UNITS_MOST:
+    def _joined(self, batch: list[_Task]) -> list[_Task]:
+        """``batch`` and what waits behind it, up to what must come after them all, which is kept for later.
+
+        Bulk work comes last: whoever waits for one unit goes before it.
+        """
+        while len(batch) < UNITS_MOST and self._later is None:
             try:
                 task = self._queue.get_nowait()
             except queue.Empty:
-                return batch, _WAIT
-            if task is None or task[1]:
-                return batch, task
-            batch.append(task)
-        return batch, _WAIT
+                break
+            if task.alone:
+                self._later = task
+            else:
+                batch.append(task)
+        return sorted(batch, key=lambda task: task.bulk)
 
     def _finish(self) -> None:
         while True:
@@ -144,12 +159,11 @@ class Writer:
                 task = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if task is not None:
-                task[2].set_exception(Unavailable("kernel.database-closed"))
+            task.future.set_exception(Unavailable("kernel.database-closed"))
         self._session.close()
 
     def _alone(self, task: _Task) -> None:
-        action, _, future = task
+        action, future = task.action, task.future
         try:
             result = action(self._session.connection())
         except BaseException as error:
@@ -163,12 +177,14 @@ class Writer:
         while batch:
             started = time.monotonic()
             results: list[Any] = []
+            bulk = all(task.bulk for task in batch)
             try:
                 connection = self._begin()
-                for index, (unit, _, _) in enumerate(batch):
-                    if index and time.monotonic() - started > BATCH_S:
+                for index, task in enumerate(batch):
+                    most = self._bulk_s if bulk and self._queue.empty() else BATCH_S
+                    if index and time.monotonic() - started > most:
                         break
-                    results.append(self._unit(connection, unit))
+                    results.append(self._unit(connection, task.action))
                 self._journal.before_commit(connection)
                 self._session.commit()
             except BaseException as error:
@@ -182,16 +198,18 @@ class Writer:
             self._journal.committed()
             self._committed()
             done, batch = batch[: len(results)], batch[len(results) :]
-            for (_, _, future), result in zip(done, results, strict=True):
+            for task, result in zip(done, results, strict=True):
                 if isinstance(result, _Failed):
-                    future.set_exception(result.error)
+                    task.future.set_exception(result.error)
                 else:
-                    future.set_result(result)
+                    task.future.set_result(result)
             self._settle()
+            if batch and batch[0].bulk:
+                batch = self._joined(batch)
 
     def _single(self, task: _Task, error: BaseException | None = None) -> None:
         """One unit in its own transaction; tried again where the trouble passes. ``error``: of a first attempt."""
-        unit, _, future = task
+        unit, future = task.action, task.future
         attempt = 1 if error else 0
         while True:
             if error is not None:
