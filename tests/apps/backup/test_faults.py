@@ -168,7 +168,6 @@ def test_a_server_killed_in_the_middle_of_a_backup_makes_it_whole_after_its_next
         server.terminate()
     place = open_place(settings)
     assert len(backups(place)) == 1
-    assert not list(folder.glob("1/base/*/unfinished.json"))
     assert rehearse(place, settings)["well"]
 
 

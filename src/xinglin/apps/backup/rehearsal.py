@@ -20,7 +20,8 @@ from xinglin.apps.backup.keeping import read_manifest
 from xinglin.apps.backup.lists import Chosen
 from xinglin.apps.backup.memory import identity, remember
 from xinglin.apps.backup.place import Place
-from xinglin.apps.backup.restore import Plan, check_parts, plan, restore
+from xinglin.apps.backup.planning import Plan, check_parts, plan
+from xinglin.apps.backup.restore import restore
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Database, open_database
 from xinglin.kernel.errors import XinglinError

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from xinglin.apps.backup.bringing import Brought
     from xinglin.apps.backup.place import Place
-    from xinglin.apps.backup.restore import Plan
+    from xinglin.apps.backup.planning import Plan
 
 
 def run(asked: Asked, loaded: Loaded, language: Language) -> int:
@@ -148,8 +148,8 @@ def _zone(settings: Settings) -> str:
 
 
 def _verify(asked: Asked, place: Place, language: Language) -> int:
+    from xinglin.apps.backup.planning import plan
     from xinglin.apps.backup.rehearsal import read_files
-    from xinglin.apps.backup.restore import plan
 
     chosen = plan(place, name=asked.options["backup"] or "")
     files = 0
@@ -171,7 +171,8 @@ def _restore(asked: Asked, settings: Settings, language: Language) -> int:
     from dataclasses import replace
 
     from xinglin.apps.backup.place import open_place
-    from xinglin.apps.backup.restore import free, plan, restore
+    from xinglin.apps.backup.planning import plan
+    from xinglin.apps.backup.restore import free, restore
     from xinglin.kernel.blobs import open_blobs
     from xinglin.records.past.instants import shown
 
