@@ -18,6 +18,7 @@ from xinglin.kernel.database import (
     Unavailable,
     WrongKey,
     open_database,
+    postgresql,
     writer,
 )
 from xinglin.kernel.database.dialect import translate
@@ -330,3 +331,37 @@ def test_postgresql_syncs_before_it_answers_even_where_its_default_is_not_to(pos
         with open_database(postgres_url, durable=durable) as database:
             found = database.exclusively(lambda c: c.execute("SHOW synchronous_commit").fetchone())
             assert found == (setting,)
+
+
+def test_a_writer_that_stands_still_in_a_transaction_holds_nobody_up_for_long(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "IDLE_MOST_S", 1)
+    with open_database(postgres_url) as halted:
+        halted.exclusively(lambda c: c.execute("CREATE TABLE t (n BIGINT PRIMARY KEY, word TEXT)"))
+        halted.write(_add(1))
+        pauses, begun = [4.0, 0.0], threading.Event()
+
+        def unit(connection: Connection) -> None:
+            connection.execute("UPDATE t SET word = word || '+' WHERE n = 1")
+            begun.set()
+            time.sleep(pauses.pop(0))
+            connection.execute("UPDATE t SET word = word || '!' WHERE n = 1")
+
+        slow = halted.submit(unit)
+        begun.wait(30)
+        with open_database(postgres_url) as other:
+            started = time.monotonic()
+            other.write(lambda c: c.execute("UPDATE t SET word = 'y' WHERE n = 1").close())
+            assert time.monotonic() - started < 3.5  # it did not wait for the other to wake
+        slow.result()  # done anew, once, over what was written meanwhile
+        with halted.read() as connection:
+            assert connection.execute("SELECT word FROM t").fetchone() == ("y+!",)
+
+
+def test_text_that_postgresql_cannot_hold_is_not_taken_for_a_lost_connection(postgres_url: str) -> None:
+    with open_database(postgres_url) as database:
+        with pytest.raises(DatabaseError) as refused:
+            database.write(lambda c: c.execute("SELECT ?", ("a\0b",)).fetchone())
+        assert not isinstance(refused.value, Unavailable)
+        assert database.write(lambda c: c.execute("SELECT 1").fetchone()) == (1,)

@@ -32,6 +32,9 @@ CONNECT_S = 5
 OLDEST_UNCHECKED_S = 30.0
 FEW_ROWS = 12
 PREPARED_MOST = 400
+IDLE_MOST_S = 60
+"""A writer that stands still in a transaction, its process halted or its machine cut off, holds all others up: the server
+takes the transaction from it after so long. Our units compute for a second at most between two statements."""
 CHANNEL = "xinglin"
 WATCH_S = 15.0
 WATCH_AGAIN_S = 1.0
@@ -43,7 +46,8 @@ _PASSING = {
     "40P01",
     "55P03",
     "23505",
-}  # serialization, deadlock, lock timeout, unique: another was quicker
+    "25P03",
+}  # serialization, deadlock, lock timeout, unique: another was quicker; we stood still in a transaction
 _AWAY = {
     "57P01",
     "57P02",
@@ -111,10 +115,11 @@ def _raised(error: BaseException) -> BaseException:
         return error
     code = _code(error)
     ours: DatabaseError
+    lost = code is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     if code in _FULL:
         # The server writes for many: clients retry a 503, and it recovers by itself once there is room.
         ours = Unavailable("kernel.database-full")
-    elif code in _AWAY or code in _PASSING or (code or "08").startswith("08"):
+    elif lost or code in _AWAY or code in _PASSING or (code or "").startswith("08"):
         ours = Unavailable("kernel.database-away")
     else:
         ours = DatabaseError("kernel.database-failed", reason=type(error).__name__)
@@ -241,16 +246,21 @@ class PostgresDatabase:
             raw.execute("SET TIME ZONE 'UTC'")
             if reading:
                 raw.execute("SET default_transaction_read_only = on")
-            elif not self._durable:
-                raw.execute("SET synchronous_commit = off")
-            else:  # whatever the server's default: an acknowledged write is on its disk
-                raw.execute(
-                    "SELECT set_config('synchronous_commit', 'on', false)"
-                    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-                )
+            else:
+                self._for_writing(raw)
         except psycopg.Error as error:
             raise _raised(error) from error
         return PostgresConnection(raw)
+
+    def _for_writing(self, raw: psycopg.Connection[Any]) -> None:
+        raw.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_MOST_S}s'")
+        if not self._durable:
+            raw.execute("SET synchronous_commit = off")
+            return
+        raw.execute(  # whatever the server's default: an acknowledged write is on its disk
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+        )
 
     def _take(self) -> PostgresConnection:
         while True:
