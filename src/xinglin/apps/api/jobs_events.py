@@ -148,8 +148,9 @@ class Events:
         self, queue: Queue, tenant: int, shown: bool | None, language: Language
     ) -> AsyncIterator[bytes]:
         """The text of a stream, until the asker or the server goes."""
-        watch = self._watches.setdefault((tenant, shown), Watch(queue, self._beats, tenant, shown))
         gone, zone = leaving(), await run_in_threadpool(self._site.records.zone, tenant)
+        await self._beats.ready()
+        watch = self._watches.setdefault((tenant, shown), Watch(queue, self._beats, tenant, shown))
         listener = watch.join()
         self._listening += 1
         try:
