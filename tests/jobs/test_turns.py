@@ -39,6 +39,17 @@ def test_a_tenant_whose_jobs_are_not_due_takes_nothing_from_another(queue: Queue
     assert len(worker.claim()) == 256
 
 
+def test_tenants_whose_jobs_are_not_due_do_not_stand_before_one_that_has_any(
+    queue: Queue, time: Clock
+) -> None:
+    for tenant in range(1, 12):
+        queue.add("a", tenant=tenant, run_at_us=time.us + 60_000_000)
+    queue.add("a", tenant=12)
+    ran: list[int] = []
+    Worker(queue, [Kind("a", lambda work: ran.append(work.job.tenant))]).run_pending()
+    assert ran == [12]
+
+
 def test_priority_comes_before_turns(queue: Queue) -> None:
     ran: list[tuple[int, int]] = []
     for tenant, priority in ((1, 0), (2, 0), (1, 5), (1, 5), (2, 0)):

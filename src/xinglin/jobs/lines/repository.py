@@ -78,11 +78,10 @@ def _priority(connection: Connection, below: int | None) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _tenants(connection: Connection, priority: int, after: int, most: int) -> list[int]:
-    """Tenants that have queued jobs of this priority, at most so many, in a circle from behind ``after``; each is one seek."""
-    found: list[int] = []
+def _tenants(connection: Connection, priority: int, after: int) -> Iterator[int]:
+    """Tenants that have queued jobs of this priority, in a circle from behind ``after``; each is one seek."""
     for low, high in ((after, _HIGHEST), (-1, after)):
-        while len(found) < most:
+        while True:
             row = connection.execute(
                 "SELECT min(tenant) FROM job WHERE state = 0 AND priority = ? AND tenant > ? AND tenant <= ?",
                 (priority, low, high),
@@ -90,8 +89,7 @@ def _tenants(connection: Connection, priority: int, after: int, most: int) -> li
             if row is None or row[0] is None:
                 break
             low = int(row[0])
-            found.append(low)
-    return found
+            yield low
 
 
 _HIGHEST: Final = 2**31 - 1
@@ -101,7 +99,7 @@ def _lines(connection: Connection) -> Iterator[tuple[int, int]]:
     """The lines that jobs wait in, one for each priority and tenant: highest priority first."""
     below: int | None = None
     while (priority := _priority(connection, below)) is not None:
-        for tenant in _tenants(connection, priority, -1, _HIGHEST):
+        for tenant in _tenants(connection, priority, -1):
             yield priority, tenant
         below = priority
 
@@ -156,16 +154,23 @@ def _in_turn(connection: Connection, asked: Claim, priority: int, now_us: int, l
         "SELECT seq, tenant, kind, attempts, shown FROM job WHERE state = 0 AND priority = ? AND tenant = ?"
         f" AND run_at_us <= ? AND kind IN ({_marks(asked.kinds)}) ORDER BY run_at_us, seq LIMIT ?{lock}"
     )
-    due: dict[int, list[Candidate]] = {
-        tenant: [] for tenant in _tenants(connection, priority, asked.after_tenant, limit)
-    }
-    wanting, left = list(due), limit
+
+    def first(tenant: int, most: int) -> list[Candidate]:
+        return connection.execute(sql, (priority, tenant, now_us, *asked.kinds, most)).fetchall()
+
+    # However many tenants only have jobs that are not due, they must not stand before one that has: see who has any first.
+    having = (
+        (tenant, one)
+        for tenant in _tenants(connection, priority, asked.after_tenant)
+        if (one := first(tenant, 1))
+    )
+    due = dict(islice(having, limit))
+    wanting, left = list(due), limit - len(due)
     while wanting and left > 0:
         share = -(-left // len(wanting))
         for tenant in list(wanting):
             most = len(due[tenant]) + share
-            values = (priority, tenant, now_us, *asked.kinds, most)
-            due[tenant] = connection.execute(sql, values).fetchall()
+            due[tenant] = first(tenant, most)
             if len(due[tenant]) < most:
                 wanting.remove(tenant)
         left = limit - sum(map(len, due.values()))
