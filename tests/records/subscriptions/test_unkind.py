@@ -129,6 +129,22 @@ def test_an_answer_of_any_length_is_success_and_not_read_to_its_end() -> None:
         hook.close()
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_subscriber_that_closes_with_its_answer_has_taken_the_notification(version: str) -> None:
+    def once(sock: socket.socket) -> None:
+        sock.sendall(f"HTTP/{version} 200 OK\r\nConnection: close\r\n\r\n".encode())
+        time.sleep(0.1)  # its text is a packet of its own
+        sock.sendall(b"thank you")
+        sock.close()
+
+    with answering(once) as (url, came):
+        hook = Hook(url, {}, SETTINGS)
+        hook.send("one", None)
+        hook.send("two", None)
+        assert len(came) == 2
+        hook.close()
+
+
 def test_tls_spoken_to_who_speaks_none_and_certificates_nobody_vouches_for_are_failures() -> None:
     with Subscriber() as plain:
         hook = Hook(plain.url.replace("http:", "https:"), {}, SETTINGS)

@@ -38,8 +38,8 @@ class Timed:
             view = view[self._socket.send(view[:65536]) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """The answer, to be read."""
-        return io.BufferedReader(_Answer(self, self._socket))
+        """The answer, to be read; also once the connection is closed, as it is where the subscriber ends it with its answer."""
+        return io.BufferedReader(_Answer(self, self._socket.makefile("rb", 0)))
 
     def cut(self) -> None:
         """End the exchange now; from another thread."""
@@ -53,13 +53,17 @@ class Timed:
 
 
 class _Answer(io.RawIOBase):
-    def __init__(self, timed: Timed, sock: socket.socket) -> None:
+    def __init__(self, timed: Timed, received: socket.SocketIO) -> None:
         self._timed = timed
-        self._socket = sock
+        self._received = received
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
         self._timed.wait()
-        return self._socket.recv_into(buffer)
+        return self._received.readinto(buffer)
+
+    def close(self) -> None:
+        self._received.close()
+        super().close()
