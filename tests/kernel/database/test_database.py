@@ -255,6 +255,24 @@ def test_bulk_work_and_others_queued_together_do_not_share_more_than_a_moment(da
     mixed[2].result()
 
 
+def test_bulk_work_goes_on_while_others_always_wait(database: Database) -> None:
+    held, first = _hold(database)
+    others: list[Future[None]] = []
+
+    def again() -> None:
+        if len(others) < 12:
+            with ThreadPoolExecutor(1) as thread:
+                others.append(thread.submit(database.submit, _sleeping(0.06, again)).result())
+
+    before: list[int] = []
+    again()
+    bulk = database.submit(lambda _: before.append(len(others)), bulk=True)
+    held.set()
+    first.result()
+    bulk.result()
+    assert before[0] < 4
+
+
 def test_what_is_queued_is_written_before_closing(database_url: str) -> None:
     database = open_database(database_url)
     database.exclusively(lambda c: c.execute("CREATE TABLE t (n BIGINT PRIMARY KEY, word TEXT)"))

@@ -2,10 +2,10 @@
 
 Callers queue a unit and wait. The writer takes all that wait (bounded by number and by time), begins ONE transaction,
 runs each unit in a savepoint, commits, and only then answers. Units of bulk work share a transaction for longer, until
-somebody else waits. A unit that fails is rolled back to its savepoint and its
-caller gets the error; the others stay. Where the database itself fails (no room, deadlock, lost connection) the whole
-transaction is rolled back and each unit is run again in a transaction of its own, so that one caller's trouble is not
-another's.
+somebody else waits. A unit that fails is rolled back to its savepoint and its caller gets the error; the others stay.
+Where the database itself fails (no room, deadlock, lost connection) the whole transaction is rolled back and each unit is
+run again in a transaction of its own, so that one caller's trouble is not another's; but where it was lost in the commit
+itself, callers are told so.
 """
 
 from __future__ import annotations
@@ -177,6 +177,7 @@ class Writer:
         while batch:
             started = time.monotonic()
             results: list[Any] = []
+            committing = False
             bulk = all(task.bulk for task in batch)
             try:
                 connection = self._begin()
@@ -186,9 +187,16 @@ class Writer:
                         break
                     results.append(self._unit(connection, task.action))
                 self._journal.before_commit(connection)
+                committing = True
                 self._session.commit()
             except BaseException as error:
                 self._undo()
+                if committing and self._unknown(error):
+                    for task, result in zip(batch, results, strict=False):
+                        own = result.error if isinstance(result, _Failed) else None
+                        task.future.set_exception(own or self._session.raised(error))
+                    batch = batch[len(results) :]
+                    continue
                 if len(batch) > 1:
                     for task in batch:
                         self._single(task)
@@ -204,7 +212,9 @@ class Writer:
                 else:
                     task.future.set_result(result)
             self._settle()
-            if batch and batch[0].bulk:
+            if (
+                batch and batch[0].bulk and done[-1].bulk
+            ):  # else one first: many others would never let it come
                 batch = self._joined(batch)
 
     def _single(self, task: _Task, error: BaseException | None = None) -> None:
@@ -227,8 +237,7 @@ class Writer:
                 self._session.commit()
             except BaseException as failure:
                 self._undo()
-                if committing and isinstance(self._session.raised(failure), Unavailable):
-                    # Whether it is on disk is not known: saying so is right, doing it twice is not.
+                if committing and self._unknown(failure):
                     future.set_exception(self._session.raised(failure))
                     return
                 error = failure
@@ -241,6 +250,10 @@ class Writer:
                 future.set_result(result)
             self._settle()
             return
+
+    def _unknown(self, error: BaseException) -> bool:
+        """Whether a commit that failed may be on disk all the same: saying so is right, doing the work twice is not."""
+        return isinstance(self._session.raised(error), Unavailable)
 
     def _begin(self) -> Connection:
         connection = self._session.connection()
