@@ -220,24 +220,30 @@ def test_an_interrupted_import_goes_on_where_it_stopped(
     house: House, inbox: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
 ) -> None:
     monkeypatch.setattr(resume, "WORTH_BYTES", 1)
-    resources = [patient(f"p{n}", gender="mal" if n in (3, 15, 33) else "male") for n in range(40)]
+    resources = [patient(f"p{n}", gender="mal" if n % 20 == 3 else "male") for n in range(120)]
+    for place in range(5, 120, 10):  # stand again further down
+        resources[place] = patient(f"p{place + 2}")
+    for place in range(9, 120, 20):  # one entry that can be taken, and one that cannot
+        entries = patient(f"b{place}"), patient(f"c{place}", gender="mal")
+        entry = [{"resource": one} for one in entries]
+        resources[place] = {"resourceType": "Bundle", "type": "collection", "entry": entry}
     path = ndjson(inbox / "a.ndjson", *resources)
     path.write_bytes(pack(path.read_bytes()))
     files = Files(house.settings)
     plans = list(plan(files, [path], house.settings))
-    first = Importer(Broken(house.records, 2), house.settings).run(files, plans)
+    first = Importer(Broken(house.records, 1), house.settings).run(files, plans)
     assert first.interrupted
-    assert first.totals.taken == 20
-    taken = house.count()["Patient"]
+    there, told = house.count()["Patient"], first.totals.taken
+    assert 0 < told < there < 120  # what was written as it was interrupted is not told of
     second = house.take(path)
     assert second.files[0].resumed_line is not None
-    assert second.files[0].resumed_line > 20
-    assert second.totals == Counts(taken=40 - 3 - (taken - 20), unchanged=taken - 20, rejected=3)
-    assert house.count()["Patient"] == 37
-    assert [reject["line"] for reject in rejects(second)] == [4, 16, 34]
+    assert second.totals.taken + second.totals.unchanged == house.count()["Patient"] == 102
+    assert second.totals.repeated == 12
+    assert second.totals.rejected == 12
+    assert sorted(reject["line"] for reject in rejects(second)) == [*[2] * 6, *range(4, 120, 20)]
     third = house.take(path)
     assert third.files[0].resumed_line is None
-    assert third.totals == Counts(unchanged=37, rejected=3)
+    assert third.totals == Counts(unchanged=102, rejected=12, repeated=12)
 
 
 def test_a_changed_file_is_not_resumed(lite: House, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Bulk loading: many resources, one JSON text each, in batches of a thousand, of which a few share a transaction.
+"""Bulk loading: many resources, one JSON text each, in batches of a thousand, of which a few share a transaction on SQLite.
 
 Idempotent: what the record has already is left alone, so a load that was cut short may simply be run again, or gone on
 with from the place that the last `Progress` names. A line that cannot be taken is reported with its reason and stops
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 BATCH: Final = 1000
 BATCH_BYTES: Final = 8 * 1024 * 1024
 HELD: Final = 4
-"""Batches that are given to the database together."""
-HELD_S: Final = 1.0
-"""Lines that come slowly are not held for longer, but for the batch that is being filled."""
+"""Batches that are given to SQLite together, where they share a transaction. PostgreSQL would gain nothing."""
+HELD_S: Final = 2.0
+"""A batch that took longer to come together is written at once: its lines come slowly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,10 @@ class Rejected:
 
 @dataclass(slots=True)
 class Progress:
-    """Counts of one batch, or of a whole load. All up to ``line`` and ``offset`` (where the next line begins) is on disk."""
+    """Counts of what was written together, or of a whole load.
+
+    All up to ``line`` and ``offset`` (where the next line begins) is on disk.
+    """
 
     line: int = 0
     offset: int = 0
@@ -62,7 +65,7 @@ class Progress:
     """Taken, updated and unchanged of each resource type."""
 
     def add(self, other: Progress) -> None:
-        """Add the counts of a further batch; its rejects stay with it."""
+        """Add the counts of what came next; its rejects stay with it."""
         self.line, self.offset = other.line, other.offset
         self.taken += other.taken
         self.updated += other.updated
@@ -92,22 +95,25 @@ class _Behind(Exception):
 
 
 class _Group:
-    """Batches that go to the database together, in their order."""
+    """Up to ``most`` batches that go to the database together, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.batches: list[tuple[list[_Line], Progress]] = []
-        self._began = 0.0
+        self.futures: list[Future[dict[str, list[int]]] | None] = []
+        self._most = most
+        self._size = 0
+        self._began = time.monotonic()
         self._failed: int | None = None
 
-    def add(self, batch: list[_Line], progress: Progress) -> None:
-        """Hold one batch more."""
-        if not self.batches:
-            self._began = time.monotonic()
+    def add(self, batch: list[_Line], progress: Progress, size: int) -> None:
+        """Hold one batch more, of so many bytes."""
         self.batches.append((batch, progress))
+        self._size += size
 
     def full(self) -> bool:
         """Whether it is time to write."""
-        return len(self.batches) >= HELD or time.monotonic() - self._began > HELD_S
+        late = time.monotonic() - self._began > HELD_S
+        return late or len(self.batches) >= self._most or self._size > BATCH_BYTES
 
     def unit(
         self, place: int, work: Callable[[Connection], dict[str, list[int]]]
@@ -117,6 +123,8 @@ class _Group:
         def run(connection: Connection) -> dict[str, list[int]]:
             if self._failed is not None and self._failed < place:
                 raise _Behind
+            if any(one is not None and one.done() and one.exception() for one in self.futures[:place]):
+                raise _Behind  # the database did not take it
             self._failed = place
             counts = work(connection)
             self._failed = None
@@ -126,7 +134,10 @@ class _Group:
 
 
 class Loader:
-    """Takes ``lines``; iterating gives a `Progress` after each batch, once it is on disk.
+    """Takes ``lines``; iterating gives a `Progress` of each few batches, once they are on disk.
+
+    No line behind the progress's has been drawn from ``lines`` by then, but the one that showed that it is time: who counts
+    as lines are drawn counts what the progress tells of.
 
     Parameters
     ----------
@@ -180,7 +191,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[Progress]:
         number, offset = self._place
-        group = _Group()
+        group = self._group()
         batch: list[_Line] = []
         names: set[tuple[str, str]] = set()
         size = 0
@@ -195,29 +206,33 @@ class Loader:
                     else:
                         name = (prepared.type, prepared.id)
                         if name in names or len(batch) >= self._batch or size > BATCH_BYTES:
-                            group.add(batch, progress)
+                            group.add(batch, progress, size)
                             if group.full():
-                                yield from self._finish(group)
-                                group = _Group()
+                                yield self._finish(group)
+                                group = self._group()
                             batch, names, size = [], set(), 0
                             progress = Progress(number - 1, offset)
                         batch.append(_Line(number, offset, body, prepared))
                         names.add(name)
-                        size += len(body)
-                    if len(progress.rejected) >= self._batch:
-                        group.add(batch, progress)
-                        yield from self._finish(group)
-                        group = _Group()
-                        batch, names, size = [], set(), 0
-                        progress = Progress()
+                    size += len(body)
                 offset += len(body)
                 progress.line, progress.offset = number, offset
                 number += 1
+                if len(progress.rejected) >= self._batch or (progress.rejected and size > BATCH_BYTES):
+                    group.add(batch, progress, size)
+                    yield self._finish(group)
+                    group = self._group()
+                    batch, names, size = [], set(), 0
+                    progress = Progress(number - 1, offset)
             last = group.batches[-1][1].line if group.batches else self.total.line
             if batch or progress.line > last:
-                group.add(batch, progress)
-            yield from self._finish(group)
+                group.add(batch, progress, size)
+            if group.batches:
+                yield self._finish(group)
         self._records.grown(self.total.taken)
+
+    def _group(self) -> _Group:
+        return _Group(HELD if self._records.database.dialect == "sqlite" else 1)
 
     def _prepare(self, body: bytes) -> Prepared:
         from xinglin.standards.fhir.parse import parse_minified
@@ -236,24 +251,21 @@ class Loader:
         self._expect(prepared.type)
         return prepared
 
-    def _finish(self, group: _Group) -> Iterator[Progress]:
-        """Write the group; what is on disk of each of its batches, in their order."""
-        futures = [
-            self._records.database.submit(
-                group.unit(place, lambda connection, batch=batch: self._unit(connection, batch)),  # type: ignore[misc]
-                bulk=True,
-            )
-            if batch
-            else None
-            for place, (batch, _) in enumerate(group.batches)
-        ]
-        for (batch, progress), future in zip(group.batches, futures, strict=True):
+    def _finish(self, group: _Group) -> Progress:
+        """Write the group; what is on disk of it."""
+        for place, (batch, _) in enumerate(group.batches):
+            unit = group.unit(place, lambda connection, batch=batch: self._unit(connection, batch))  # type: ignore[misc]
+            group.futures.append(self._records.database.submit(unit, bulk=True) if batch else None)
+        whole = Progress()
+        for (batch, progress), future in zip(group.batches, group.futures, strict=True):
             self._conclude(batch, progress, future)
             progress.rejected.sort(key=lambda reject: reject.line)
             progress.rejections = len(progress.rejected)
-            self.total.add(progress)
-            yield progress
+            whole.add(progress)
+            whole.rejected += progress.rejected
+        self.total.add(whole)
         self._context = self._records.context(self._actor.tenant)  # search parameters may have come or gone
+        return whole
 
     def _conclude(
         self, batch: list[_Line], progress: Progress, future: Future[dict[str, list[int]]] | None
