@@ -14,7 +14,7 @@ from following import HERE, add_patient, consumers, names, observation, observe
 from test_consumers import Seen, until
 
 from xinglin.kernel.clock import now_us
-from xinglin.kernel.database import Unavailable
+from xinglin.kernel.database import Connection, Unavailable
 from xinglin.records.feed import Consumer, Feed, leader, repository
 from xinglin.records.feed.errors import Fenced
 from xinglin.records.service import Records
@@ -126,6 +126,33 @@ def test_nothing_is_given_out_any_more_once_another_process_has_taken_over(recor
     led(records, Consumer("a", handle, batch=1, lanes=1), 200_000).catch_up(6)
     assert given == [1, 2]
     assert states(records)[0, "a"].position == 0
+
+
+def test_a_lead_that_ended_while_the_database_was_away_is_taken_up_again(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process keeps the leases of what else it leads."""
+    load, release, away = leader.Leader._load, repository.release, [1, 1]
+
+    def loading(self: leader.Leader) -> None:
+        if self.consumer.name == "a" and len(away) == 2:
+            away.pop()
+            raise Unavailable("kernel.database-away")
+        load(self)
+
+    def releasing(connection: Connection, key: repository.Key, fence: int) -> None:
+        if key == (0, "a") and len(away) == 1:
+            away.pop()
+            raise Unavailable("kernel.database-away")
+        release(connection, key, fence)
+
+    monkeypatch.setattr(leader.Leader, "_load", loading)
+    monkeypatch.setattr(repository, "release", releasing)
+    seen, other = Seen(), Seen()
+    with consumers(records, Consumer("b", other), Consumer("a", seen), lease_s=0.6) as running:
+        until(lambda: not away and running.lag()["b"].led)
+        observe(records, None)
+        until(lambda: len(seen.changes) == 1)
 
 
 def test_a_lease_from_a_clock_that_was_set_back_holds_nobody_up(records: Records) -> None:

@@ -162,9 +162,7 @@ class Consumers:
         while not self._stop.is_set():
             try:
                 self._register()
-                for name, (_, thread) in list(self._leading.items()):
-                    if not thread.is_alive():
-                        del self._leading[name]
+                self._let_ended_go()
                 if self._leading and time.monotonic() >= renew_at:
                     self._renew()
                     renew_at = time.monotonic() + self._lease_us / 3e6
@@ -183,6 +181,13 @@ class Consumers:
         for _, thread in self._leading.values():
             thread.join(CLOSE_S)
         self._leading.clear()
+
+    def _let_ended_go(self) -> None:
+        """Free the lead of what has ended here; it may have found the database away, and its lease is kept with the others."""
+        for name, (leader, thread) in list(self._leading.items()):
+            if not thread.is_alive():
+                leader.release()
+                del self._leading[name]
 
     def _renew(self) -> None:
         """Keep what is led here; who has lost the lead meanwhile ends."""
