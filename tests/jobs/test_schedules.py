@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.conftest import Clock
-from xinglin.jobs import Kind, Queue, Worker
+from xinglin.jobs import Kind, Queue, Work, Worker
 from xinglin.jobs.errors import BadSchedule
 from xinglin.jobs.schedules import Cron
+from xinglin.kernel.database import Unavailable
 
 CHANGES = (
     "2026-03-29 01:00", "2026-10-25 01:00", "2026-03-08 07:00", "2026-11-01 06:00", "2026-10-03 15:30", "2026-04-04 15:00",
@@ -242,3 +243,26 @@ def test_what_waits_for_a_time_that_the_clock_was_put_back_from_goes_on(
     waits = queue.add("a", run_at_us=time.us + 3_600_000_000)
     worker.run_pending()
     assert queue.get(waits.id).state == "queued", "what is put off stays so"
+
+
+def test_a_job_whose_next_attempt_was_told_by_a_clock_that_was_put_back_is_tried(
+    queue: Queue, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinglin.jobs.keeping.CLOCK_S", 0.0)
+    tried: list[int] = []
+
+    def run(work: Work) -> None:
+        tried.append(time.us)
+        if len(tried) < 3:
+            raise Unavailable("kernel.database-away")
+
+    job = queue.add("a")
+    time.pass_s(2 * 3600)
+    worker = Worker(queue, [Kind("a", run)])
+    worker.run_pending()
+    assert len(tried) == 1
+    time.pass_s(-2 * 3600)
+    for _ in range(60):
+        worker.run_pending()
+        time.pass_s(10)
+    assert (len(tried), queue.get(job.id).state) == (3, "done")

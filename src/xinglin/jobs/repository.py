@@ -342,20 +342,21 @@ def held_jobs(connection: Connection, worker: str) -> list[Job]:
 
 
 def from_the_future(connection: Connection, beyond_us: int) -> list[Row]:
-    """(seq, tenant) of jobs that were queued after ``beyond_us`` and wait: the clock has been put back since."""
+    """(seq, tenant) of jobs that wait, and were queued or last tried after ``beyond_us``: the clock has been put back since."""
     return connection.execute(
         f"SELECT seq, tenant FROM {by_index(connection, 'job_ready')}"
-        " WHERE state = 0 AND run_at_us > ? AND queued_us > ? LIMIT 10000",
-        (beyond_us, beyond_us),
+        " WHERE state = 0 AND run_at_us > ? AND (queued_us > ? OR started_us > ?) LIMIT 10000",
+        (beyond_us, beyond_us, beyond_us),
     ).fetchall()
 
 
 def as_if_queued(connection: Connection, jobs: Sequence[Row], now_us: int) -> None:
-    """Let queued jobs wait from now on for as long as they were to wait when they were queued."""
+    """Let such jobs wait from now on for as long as they were to wait when they were queued, or tried."""
     connection.execute(
-        f"UPDATE job SET run_at_us = ? + run_at_us - queued_us, queued_us = ? WHERE {THESE[connection.dialect]}"
-        " AND state = 0",
-        (now_us, now_us, *keys(connection, jobs)),
+        "UPDATE job SET run_at_us = ? + run_at_us - CASE WHEN started_us > queued_us THEN started_us ELSE queued_us END,"
+        " queued_us = CASE WHEN queued_us > ? THEN ? ELSE queued_us END,"
+        f" started_us = CASE WHEN started_us > ? THEN ? ELSE started_us END WHERE {THESE[connection.dialect]} AND state = 0",
+        (now_us, now_us, now_us, now_us, now_us, *keys(connection, jobs)),
     )
 
 
