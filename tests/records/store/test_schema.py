@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from xinglin.jobs import Kind, Queue, Worker
 from xinglin.kernel.database import Connection, Database, NewerSchema, open_database
 from xinglin.records import schema
 from xinglin.records.history import HistoryQuery
@@ -67,6 +68,40 @@ def test_a_migrated_database_has_the_same_tables_as_a_new_one(fixture: Path, tmp
     for url in (f"sqlite:///{old}", new):
         open_records(url).close()
     assert _layout(f"sqlite:///{old}") == _layout(new)
+
+
+def _indexes(database: Database) -> set[str]:
+    with database.read() as connection:
+        if connection.dialect == "sqlite":
+            return {
+                row[0] for row in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'index'")
+            }
+        return {
+            row[0]
+            for row in connection.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'")
+        }
+
+
+def test_each_released_version_becomes_what_a_new_database_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL too, of which there are no fixtures: with a job that was queued at each version there were jobs at."""
+    steps = schema.STEPS
+    for version in range(1, len(steps) + 1):
+        monkeypatch.setattr(schema, "SCHEMA_VERSION", version)
+        monkeypatch.setattr(schema, "STEPS", steps[:version])
+        assert migrate(database) == (version - 1, version)
+        if version == 2:
+            Queue(database).add("a")
+    ran: list[str] = []
+    Worker(Queue(database), [Kind("a", lambda work: ran.append(work.job.kind))]).run_pending()
+    assert ran == ["a"]
+    with open_database("sqlite://") as new:
+        migrate(new)
+        if database.dialect == "sqlite":
+            assert _indexes(database) == _indexes(new)
+        else:
+            assert any("(priority DESC, tenant, run_at_us, seq)" in text for text in _indexes(database))
 
 
 def test_opening_twice_changes_nothing(database: Database) -> None:
