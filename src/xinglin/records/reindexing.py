@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -115,6 +116,7 @@ class Reindex:
     def run(self) -> dict[str, Any]:
         """Make all stale rows anew, prove it, open what is complete; the report. Raises Unproven."""
         proofs: dict[str, Any] = {}
+        self._state.setdefault("began_us", now_us())
         self._records.own.adopt(self._tenant)
         for _ in range(ROUNDS):
             rules = self._learn()
@@ -127,15 +129,14 @@ class Reindex:
             if not wrong and not self._late and rules.generation == self._learn().generation:
                 self._remember()
                 break
-            if (
-                wrong or self._late
-            ):  # damaged rows are made anew as a whole; either way the whole is looked at again
+            if wrong or self._late:
                 self._look_again(wrong)
         else:
             self._unproven(proofs)
         return {"types": self._state["types"], "proofs": proofs}
 
     def _look_again(self, wrong: list[int]) -> None:
+        """Scan everything once more; damaged rows are made anew as a whole."""
         if wrong:
             self._records.database.write(lambda c: repository.mark_stale(c, self._tenant, wrong))
         self._state.pop("at", None)
@@ -293,8 +294,8 @@ class Reindex:
 
     def _remember(self) -> None:
         if not self._kinds:
-            present = signatures(self._records, self._tenant)
-            self._keeping.save(self._state, lambda c: remember(c, self._tenant, present))
+            present, began_us = signatures(self._records, self._tenant), self._state["began_us"]
+            self._keeping.save(self._state, lambda c: _note(self._tenant, present, began_us, c))
 
 
 def put_away(connection: Connection, tenant: int, number: int, rids: list[int]) -> None:
@@ -336,38 +337,51 @@ def want(records: Records, *, anyway: bool = False) -> list[int]:
         tenants += [one for one in repository.live_tenants(connection) if one not in tenants]
     for tenant in tenants:
         records.own.adopt(tenant)
-        present = signatures(records, tenant)
-        with records.database.read() as connection:
-            text = repository.meta(connection, f"indexed_{tenant}")
-        known = msgspec.json.decode(text or "{}", type=dict[str, int])
-        at_us = known.pop(_AT, 0)
-        # What is known to be up to date may have been written since by an older program beside, or by older rules.
-        since_us = max(at_us - SKEW_US, 0) if present == known else 0
-        if present and (anyway or any_stale(records, tenant, present, since_us)):
+        present, began_us = signatures(records, tenant), now_us()
+        if not present:
+            continue
+        if anyway or any_stale(records, tenant, present):
             wanted.append(tenant)
             records.database.write(lambda c, tenant=tenant: records.own.want(c, tenant, "rules"))  # type: ignore[misc]
-        elif present != known:
-            records.database.write(lambda c, tenant=tenant, present=present: remember(c, tenant, present))  # type: ignore[misc]
+        else:
+            records.database.write(partial(_note, tenant, present, began_us))
     return wanted
 
 
 _AT: Final = "at_us"
 
 
-def any_stale(records: Records, tenant: int, present: dict[str, int], since_us: int = 0) -> bool:
-    """Whether any live resource written since waits to be reindexed, or a parameter to be built."""
+def any_stale(records: Records, tenant: int, present: dict[str, int]) -> bool:
+    """Whether any live resource waits to be reindexed, or a parameter to be built.
+
+    Of a type whose rules are the ones last noted only what was written since is looked at: by an older program beside, or
+    by older rules.
+    """
     if any(one.state in ("building", "going") for one in records.own.of(tenant).parameters):
         return True
     with records.database.read() as connection:
+        known = msgspec.json.decode(
+            repository.meta(connection, f"indexed_{tenant}") or "{}", type=dict[str, int]
+        )
+        since_us = max(known.get(_AT, 0) - SKEW_US, 0)
         return any(
-            repository.stale(connection, tenant, kind, signature, (since_us - 1, 0), 1)
+            repository.stale(
+                connection,
+                tenant,
+                kind,
+                signature,
+                (since_us - 1 if known.get(kind) == signature else -1, 0),
+                1,
+            )
             for kind, signature in present.items()
         )
 
 
-def remember(connection: Connection, tenant: int, present: dict[str, int]) -> None:
-    """Note by which rules the tenant's rows are drawn, so that the next start of a server need not look at all of them."""
-    text = msgspec.json.encode(present | {_AT: now_us()}).decode()
+def _note(tenant: int, present: dict[str, int], at_us: int, connection: Connection) -> None:
+    """Note by which rules the tenant's rows are drawn, as was found from ``at_us`` on: the next start of a server need not
+    look at all of them.
+    """
+    text = msgspec.json.encode(present | {_AT: at_us}).decode()
     repository.set_meta(connection, f"indexed_{tenant}", text)
 
 

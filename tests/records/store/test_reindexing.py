@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from xinglin.jobs import Worker
+from xinglin.kernel.clock import now_us
 from xinglin.kernel.database import Connection, open_database
 from xinglin.kernel.settings import Settings
 from xinglin.records import repository
@@ -111,6 +112,31 @@ def test_a_server_asks_for_a_reindex_of_stale_rows_and_once_only(records: Record
     worker.run_pending()
     assert len(found(records)) == 20
     assert reindexing.want(records) == []
+
+
+def test_what_a_start_has_found_up_to_date_the_next_one_does_not_look_at_again(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xinglin.records import reindexing
+
+    looked: dict[str, int] = {}
+    genuine = repository.stale
+
+    def stale(connection: Connection, tenant: int, kind: str, signature: int, after: Any, most: int) -> Any:
+        looked[kind] = after[0]
+        return genuine(connection, tenant, kind, signature, after, most)
+
+    monkeypatch.setattr(repository, "stale", stale)
+    records.load(HERE, [patient(number) for number in range(20)]).run()
+    for again in (False, True, True):
+        before = now_us()
+        assert reindexing.want(records) == []
+        assert looked.keys() == {"Patient"}
+        assert (looked["Patient"] > before - 2 * reindexing.SKEW_US) == again
+    records.create(HERE, "Basic", b'{"resourceType":"Basic","code":{"text":"new"}}')
+    assert reindexing.want(records) == []
+    assert looked["Basic"] == -1
+    assert looked["Patient"] > 0
 
 
 def test_a_spoilt_row_is_found_by_comparison_and_made_anew(records: Records) -> None:
