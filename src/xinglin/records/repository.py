@@ -89,7 +89,13 @@ def _by_number(
 ) -> Iterable[Row]:
     """What ``select``, which ends where a condition is still to come, gives of these resources."""
     if connection.dialect == "postgresql":
-        return connection.execute(select + "rid = ANY(?::bigint[])", (*params, rids)).fetchall()
+        # Each looked up by itself: a plan made while the table was small, and kept, reads all of the tenant's index for a
+        # list of numbers (10 ms for a hundred of 13,000 resources), until somebody runs ANALYZE.
+        return connection.execute(
+            "SELECT found.* FROM unnest(?::bigint[]) wanted (number)"  # noqa: S608
+            f" CROSS JOIN LATERAL ({select}rid = wanted.number OFFSET 0) found",
+            (rids, *params),
+        ).fetchall()
     # Left the choice, SQLite goes through all of the tenant's index for each list of numbers.
     return among(
         connection,

@@ -67,12 +67,16 @@ def append_commits(connection: Connection, rows: Sequence[tuple[int, int, int]])
         )
 
 
+# On PostgreSQL each name is looked up by itself (LATERAL, OFFSET 0): a join that was planned while the table was small, and
+# kept, reads all of it for a hundred names as it grows.
+
+
 def find_entities(connection: Connection, tenant: int, names: Sequence[Name]) -> dict[Name, int]:
     """The rids of those ``(type, id)`` that are known."""
     if connection.dialect == "postgresql":
         rows = connection.execute(
-            "SELECT e.type, e.id, e.rid FROM unnest(?::text[], ?::text[]) AS n (type, id)"
-            " JOIN entity e ON e.tenant = ? AND e.type = n.type AND e.id = n.id",
+            "SELECT n.type, n.id, found.rid FROM unnest(?::text[], ?::text[]) AS n (type, id) CROSS JOIN LATERAL"
+            " (SELECT e.rid FROM entity e WHERE e.tenant = ? AND e.type = n.type AND e.id = n.id OFFSET 0) found",
             ([name[0] for name in names], [name[1] for name in names], tenant),
         ).fetchall()
         return {(row[0], row[1]): row[2] for row in rows}
@@ -124,10 +128,11 @@ def add_entities(connection: Connection, tenant: int, named: Sequence[tuple[Name
 def lock_entities(connection: Connection, tenant: int, names: Sequence[Name]) -> None:
     """PostgreSQL: whoever else would write one of these resources waits until this transaction ends."""
     if connection.dialect == "postgresql":
+        ordered = sorted(names)  # every writer in the same order: no deadlock
         connection.execute(
-            "SELECT 1 FROM entity e WHERE e.tenant = ? AND (e.type, e.id) IN"
-            " (SELECT * FROM unnest(?::text[], ?::text[])) ORDER BY e.type, e.id FOR UPDATE",
-            (tenant, [name[0] for name in names], [name[1] for name in names]),
+            "SELECT 1 FROM unnest(?::text[], ?::text[]) AS n (type, id) CROSS JOIN LATERAL"
+            " (SELECT 1 FROM entity e WHERE e.tenant = ? AND e.type = n.type AND e.id = n.id OFFSET 0 FOR UPDATE) found",
+            ([name[0] for name in ordered], [name[1] for name in ordered], tenant),
         )
 
 
@@ -135,9 +140,9 @@ def find_terms(connection: Connection, tenant: int, terms: Sequence[Term]) -> di
     """The values of those ``(system, code, text)`` that are known."""
     if connection.dialect == "postgresql":
         rows = connection.execute(
-            "SELECT t.system, t.code, t.text, t.value FROM unnest(?::text[], ?::text[], ?::text[])"
-            " AS n (system, code, text)"
-            " JOIN term t ON t.tenant = ? AND t.code = n.code AND t.system = n.system AND t.text = n.text",
+            "SELECT n.system, n.code, n.text, found.value FROM unnest(?::text[], ?::text[], ?::text[])"
+            " AS n (system, code, text) CROSS JOIN LATERAL (SELECT t.value FROM term t"
+            " WHERE t.tenant = ? AND t.code = n.code AND t.system = n.system AND t.text = n.text OFFSET 0) found",
             ([t[0] for t in terms], [t[1] for t in terms], [t[2] for t in terms], tenant),
         ).fetchall()
         return {(row[0], row[1], row[2]): row[3] for row in rows}
