@@ -99,6 +99,27 @@ def test_one_refused_write_refuses_its_whole_transaction_and_costs_an_import_one
     assert guarded.state(draft) == "open"
 
 
+def test_a_version_is_looked_at_once_however_many_types_are_written_with_it(
+    guarded: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = [
+        dumps({"resourceType": "Patient", "id": "many"}),
+        *(dumps({**guarded.read("Observation/bp"), "id": f"many-{at}"}) for at in range(3)),
+        *(dumps({**risk(), "id": f"many-{at}", "status": "final"}) for at in range(3)),
+    ]
+    seen: list[str] = []
+    look = guard._look
+
+    def counted(connection: Any, tenant: int, version: Any) -> None:
+        seen.append(f"{version.type}/{version.id}")
+        look(connection, tenant, version)
+
+    monkeypatch.setattr(guard, "_look", counted)
+    assert guarded.records.load(SERVICE, bodies).run().rejections == 0
+    assert len(seen) == len(set(seen)) == 6
+    assert not any(name.startswith("Patient") for name in seen)
+
+
 def test_decisions_and_retraction_pass(guarded: Ward) -> None:
     for type_, status in (("RiskAssessment", "final"), ("Task", "completed")):
         fixed = {**guarded.read("Observation/bp"), "status": "corrected"}

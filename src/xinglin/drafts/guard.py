@@ -38,19 +38,21 @@ def attach(records: Records) -> None:
     for type_ in FORMS:
         before = followed.get(type_)
         if not isinstance(before, _Guard):
-            followed[type_] = _Guard(before)
+            followed[type_] = _Guard(type_, before)
 
 
 class _Guard:
     """Follows the versions of one type, after whoever followed them before."""
 
-    def __init__(self, before: Any) -> None:
+    def __init__(self, type_: str, before: Any) -> None:
+        self._type = type_
         self._before = before
 
     def __call__(self, connection: Connection, tenant: int, versions: Sequence[Version]) -> None:
         if not is_ours():
-            for version in versions:
-                _look(connection, tenant, version)
+            for version in versions:  # of a batch, all are given to the follower of each type that it has
+                if version.type == self._type:
+                    _look(connection, tenant, version)
         if self._before is not None:
             self._before(connection, tenant, versions)
 
