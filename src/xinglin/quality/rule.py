@@ -20,15 +20,17 @@ from xinglin.drafts.writing import instant_now
 from xinglin.kernel.language import say
 from xinglin.quality.analytes import by_code, digest
 from xinglin.quality.spelling import SHOWN, UCUM, understood
-from xinglin.quality.units import Finding, as_meant, examine
+from xinglin.quality.units import Finding, as_meant, examine, unexplained
 from xinglin.records.errors import Gone, NotFound
 from xinglin.records.service import Records
 from xinglin.records.stored import Change
+from xinglin.standards.ucum import is_commensurable
 from xinglin.trust import Actor
 
 KIND: Final = "quality.units"
 MODEL: Final = Model("xinglin-units", "2", digest())
 LOINC: Final = "http://loinc.org"
+_PRESSURE: Final = "Pa"
 _TITLE: Final = "quality.implausible"
 _REPORTED: Final = frozenset(("preliminary", "final", "amended", "corrected", "appended"))
 _CORRECTED: Final = frozenset(("final", "amended", "corrected", "appended"))
@@ -91,7 +93,11 @@ def findings(observation: dict[str, Any]) -> Iterator[Place]:
     measured = [(at, one) for at, part in parts if (one := _measured(part)) is not None]
     found = {at: finding for at, one in measured if (finding := examine(*one)) is not None}
     for at, one in measured:
-        finding = found.get(at) or _like_its_neighbours(one, list(found.values()))
+        finding = found.get(at)
+        if finding is None:
+            finding = _like_its_neighbours(one, list(found.values()))
+        elif _contradicted(finding, [other for place, other in measured if place != at]):
+            finding = unexplained(finding)
         if finding is not None:
             yield Place(at, finding)
 
@@ -127,6 +133,21 @@ def _like_its_neighbours(one: tuple[str, Decimal, str], found: list[Finding]) ->
         ):
             return as_meant(code, value, unit, other.meant_unit)
     return None
+
+
+def _contradicted(finding: Finding, others: list[tuple[str, Decimal, str]]) -> bool:
+    """Whether a pressure stands beside another one that is right in the unit that is thought to be wrong.
+
+    One cuff, and one blood gas analyser, measures in one unit: of 16/80 mm[Hg] the first is more likely a slip of the hand for
+    160 than 16 kPa.
+    """
+    if finding.kind != "wrong-unit" or not is_commensurable(finding.was_unit, _PRESSURE):
+        return False
+    for code, value, unit in others:
+        usual = {reading.unit for reading in by_code()[code][0].readings if reading.is_usual(value)}
+        if unit == finding.was_unit and unit in usual and finding.meant_unit not in usual:
+            return True
+    return False
 
 
 def corrected(observation: dict[str, Any], places: list[Place]) -> dict[str, Any]:

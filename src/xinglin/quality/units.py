@@ -10,7 +10,7 @@ and of units that nobody understands: unknown is not wrong.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 
@@ -80,6 +80,11 @@ def as_meant(code: str, value: Decimal, unit: str, meant: str) -> Finding:
             return Finding(analyte, "implausible", value, unit, low, high)
         new, new_unit = _rounded(converted, value), asked
     return Finding(analyte, "wrong-unit", value, unit, low, high, meant, new, new_unit)
+
+
+def unexplained(finding: Finding) -> Finding:
+    """The same finding without what was taken to be meant."""
+    return replace(finding, kind="implausible", meant_unit="", value=None, unit="")
 
 
 def _exchanged(unit: str) -> str:
