@@ -169,6 +169,27 @@ def test_nobody_is_given_what_they_are_allergic_to() -> None:
     assert checked > 30
 
 
+def test_what_is_done_in_the_emergency_room_comes_in_order_the_ecg_first() -> None:
+    staff, seen = Staff(1), 0
+    for number in range(1, 1200):
+        steps = story(
+            number, 1, staff, f"live-0-{number}", lambda m: START_US + round(m * 6e7), emergency=True
+        )
+        before = 0.0
+        for minute, resources in steps or ():
+            assert minute >= before
+            before = minute
+            for resource in resources:
+                if resource["resourceType"] == "Procedure" and "心电图" in resource["code"]["text"]:
+                    assert minute < 20
+                    seen += 1
+                if resource["resourceType"] == "Observation" and "issued" in resource:
+                    assert resource["effectiveDateTime"] <= resource["issued"]
+        if seen > 30:
+            return
+    pytest.fail("nobody had an ECG")
+
+
 def test_a_few_results_carry_a_unit_that_cannot_be_right_and_the_rule_finds_each(week: list[Due]) -> None:
     from xinglin.quality.units import examine
 

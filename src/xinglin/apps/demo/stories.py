@@ -243,9 +243,10 @@ def _stay(bedside: Bedside, visit: Visit, known: list[str], rng: Random) -> Iter
     yield now, [emergency, *tests.values(), *images.values()]
     shown = now
     for key, order in images.items():
-        shown = now + rng.uniform(18, 30)
+        # The ECG comes first, within minutes; a picture, and specimens (taken after six minutes), take longer.
+        shown = now + (rng.uniform(1, 3) if key == "ecg" else rng.uniform(18, 30))
         yield shown, bedside.examination(key, PROCEDURES[key], order, shown, physician)
-    ready = shown
+    ready = max(shown, now + 18)
     for panel in tests:
         ready += rng.uniform(4, 14)
         yield ready, bedside.panel(tests[panel], panel, visit.values, now + 6, ready, physician)
