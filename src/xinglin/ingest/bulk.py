@@ -225,8 +225,12 @@ class _Import:
         """Raises SourceError where this is something else than NDJSON: said once, not of each line of a page of HTML."""
         with closing(self._stream(blob, 0)) as stream:
             lines = _without_mark(bounded(stream, self._site.settings.body_limit_bytes))
-            first = list(islice((text for line in lines if (text := line.strip())), LOOK_LINES))
-        if first and not any(text.startswith(b"{") and text != b"{" for text in first):
+            looked = False
+            for text in islice((text for line in lines if (text := line.strip())), LOOK_LINES):
+                if text.startswith(b"{") and text != b"{":
+                    return
+                looked = True
+        if looked:
             raise SourceError("ingest.bulk-not-ndjson", name=name)
 
     def _stream(self, blob: str, start: int) -> io.BufferedReader:

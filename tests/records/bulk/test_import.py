@@ -461,3 +461,25 @@ def test_whatever_the_resources_hold(tmp_path: Path, patients: list[dict[str, An
     there_and_back(
         tmp_path, lambda records: records.load(ACTOR, (json.dumps(p).encode() for p in patients)).run()
     )
+
+
+def test_looking_at_the_first_lines_holds_one_of_them_at_a_time(tmp_path: Path) -> None:
+    import tracemalloc
+    from types import SimpleNamespace
+
+    from xinglin.ingest import bulk
+    from xinglin.ingest.errors import SourceError
+    from xinglin.kernel.blobs import open_blobs
+
+    chosen = Settings(blobs=str(tmp_path))
+    blobs = open_blobs(chosen)
+    blobs.put("1/imports/a/x", (b"[" * 2_000_000 + b"\n" for _ in range(bulk.LOOK_LINES)))
+    importing = object.__new__(bulk._Import)
+    importing._site = SimpleNamespace(settings=chosen, blobs=blobs)  # type: ignore[assignment]
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceError, match="not NDJSON"):
+            importing._look("1/imports/a/x", "x")
+        assert tracemalloc.get_traced_memory()[1] < 15_000_000
+    finally:
+        tracemalloc.stop()
