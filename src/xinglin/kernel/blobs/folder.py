@@ -71,9 +71,7 @@ class FolderBlobs:
         size = 0
         with self._cleared(draft):
             try:
-                for (
-                    chunk
-                ) in chunks:  # an OSError of the source itself is the caller's, hence not inside `_ours`
+                for chunk in chunks:  # what fails in the source is the caller's, hence not inside `_ours`
                     with self._ours():
                         stream.write(chunk)
                     size += len(chunk)
