@@ -32,6 +32,7 @@ def pause() -> None:
 def main(what: str, url: str, folder: str) -> None:
     settings = Settings(backup_folder=str(Path(folder) / "backups"), data=folder)
     place = open_place(settings)
+    base.MAKING_S = 0.5  # type: ignore[misc]  # the next one need not wait long for this one, which is dead
     base.PART_LINES, base.RESOURCES, restore.BATCH = 40, 10, 11  # type: ignore[misc]
     if what == "migrate-large":
         # Says so at each few hundred versions that it has read.

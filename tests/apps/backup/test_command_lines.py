@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from random_record import write
+from random_record import last_position, write
+from xinglin.apps.backup.place import open_place
+from xinglin.apps.backup.planning import plan
 from xinglin.apps.cli.main import main
 from xinglin.kernel.blobs.folder import FolderBlobs
 from xinglin.kernel.settings import Settings
@@ -28,6 +31,18 @@ class Typed:
         write(records, random.Random(1), 8)
         records.close()
         FolderBlobs(folder / "blobs").put("1/images/a", [b"an image"])
+
+    def write(self, count: int) -> None:
+        records = open_records(self._url, Settings())
+        write(records, random.Random(2), count)
+        records.close()
+
+    def position(self) -> int:
+        records = open_records(self._url, Settings())
+        try:
+            return last_position(records)
+        finally:
+            records.close()
 
     def __call__(self, *words: str, code: int = 0, database: str = "") -> str:
         there = ("--database", database or self._url, "--data", str(self.folder))
@@ -116,3 +131,25 @@ def test_a_backup_copied_by_half_is_refused(typed: Typed) -> None:
     manifest.unlink()
     assert "no backup" in typed("restore", str(kept), code=1, database=new)
     assert not Path(new).exists()
+
+
+def test_a_file_that_cannot_be_read_keeps_no_commit_out_of_the_archive(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = str(typed.folder / "kept")
+    there = ("--backup-folder", kept)
+    typed("backup", *there)
+    FolderBlobs(typed.folder / "blobs", noting=True).put("1/images/b", [b"another"])
+    typed.write(3)
+    real = FolderBlobs.open
+
+    def failing(self: FolderBlobs, path: str, *rest: int) -> Iterator[bytes]:
+        if path == "1/images/b":
+            raise self._raised(OSError(5, "Input/output error"), "")
+        return real(self, path, *rest)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(FolderBlobs, "open", failing)
+        assert "1/images/b" in typed("backup", "--archive", *there, code=1)
+    found = plan(open_place(Settings(data=str(typed.folder), backup_folder=kept)))
+    assert found.reaches == typed.position()

@@ -287,6 +287,37 @@ def test_a_list_missing_in_the_middle_or_at_the_end_is_noticed(plain: House) -> 
     assert plain.restored()[1].wrong == 0
 
 
+def test_of_a_list_written_twice_by_a_process_that_was_killed_the_later_one_counts(
+    plain: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain.back_up()
+    plain.blobs.put("1/images/0", [b"first"])
+    plain.blobs.put("1/images/1", [b"first"])
+    noted = lists_module.put_head
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lists_module, "put_head", killed)
+    with pytest.raises(KeyboardInterrupt):
+        archive_files(plain.records, plain.place, plain.blobs)
+    monkeypatch.setattr(lists_module, "put_head", noted)
+    plain.blobs.put("1/images/0", [b"second"])
+    plain.blobs.delete("1/images/1")
+    plain.archive()
+    found = lists(plain.place, identity(plain.records)[1])
+    assert [one.number for one in found] == [1, 1]
+    folder = Path(plain.settings.backup_folder)
+    paths = sorted((folder / one.path for one in found), key=lambda path: path.stat().st_mtime_ns)
+    texts = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
+    for order in (texts, texts[::-1]):  # whatever names chance gives the two
+        for token, text in zip("12", order, strict=True):
+            (paths[0].parent / f"0000000001-x{token}.ndjson.zst").write_bytes(text)
+        assert plain.restored()[0] == {"1/images/0": b"second"}
+
+
 def test_a_large_file_takes_little_memory(plain: House, monkeypatch: pytest.MonkeyPatch) -> None:
     import tracemalloc
 
@@ -393,6 +424,17 @@ def test_a_file_that_cannot_be_read_is_named_and_keeps_no_other_waiting(
     monkeypatch.undo()
     assert archive_files(plain.records, plain.place, plain.blobs) == 1
     assert plain.back_up() == 3
+
+
+def test_backups_never_go_where_the_files_lie(house: House) -> None:
+    """They would be files of the next one, which would be twice as large, and so on."""
+    from xinglin.apps.backup.errors import BackupError
+
+    same = open_place(house.settings, house.blobs.name)
+    house.blobs.put("1/images/0", [b"0"])
+    with pytest.raises(BackupError, match="another folder or prefix"):
+        back_up(house.records, same, blobs=house.blobs)
+    assert list(house.blobs.list("1/")) == ["1/images/0"]
 
 
 def test_files_that_take_long_never_hold_commits_up(plain: House) -> None:

@@ -4,7 +4,8 @@ The position is read first. After that the tables are walked in short snapshots,
 left out: versions are never lost from them, they only move from `resource` to `history`. So there is no long read
 transaction that would keep SQLite's write-ahead log, or PostgreSQL's dead rows, from being cleared away.
 
-Memory is bounded by one batch. A backup that was broken off is gone on with, from its last whole part.
+Memory is bounded by one batch. A backup that was broken off is gone on with, from its last whole part. One process at a time
+makes one: two would go on with the same, and each write over parts that the other's manifest names.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from xinglin.apps.backup import repository
+from xinglin.apps.backup.errors import BackupError, UnderWay
 from xinglin.apps.backup.files import Before, Copier, File, Names, doomed, listing, names_stored
 from xinglin.apps.backup.form import (
     BASES,
@@ -31,11 +34,13 @@ from xinglin.apps.backup.form import (
     version_line,
 )
 from xinglin.apps.backup.head import put_head
+from xinglin.apps.backup.leasing import LEASE_S, Lease
 from xinglin.apps.backup.lists import archived_lists, listed_files
 from xinglin.apps.backup.memory import identity, own_key, remember, remembered
 from xinglin.apps.backup.place import Place
 from xinglin.kernel.blobs import Blobs, NoSuchBlob
 from xinglin.kernel.clock import now, now_us
+from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.ids import new_id
 from xinglin.records import repository as records_repository
 from xinglin.records.schema import SCHEMA_VERSION
@@ -52,6 +57,8 @@ FILES: Final = 100
 COPIED_MOST: Final = 256 * 1024 * 1024
 GO_ON_WITHIN_US: Final = 24 * 3600 * 1_000_000
 """An unfinished backup older than this is begun anew: what it lacks would be a day of archive."""
+
+MAKING_S: Final = LEASE_S
 
 Steps = Callable[[int, int], None]
 
@@ -76,14 +83,34 @@ def back_up(
     """Back the whole record up into ``place``, with the files of ``blobs`` (None: none are looked at); what was made.
 
     ``steps`` is told versions written and resources in all; ``check`` may raise to end it, between two batches: another call goes
-    on from there. Raises BlobsFull, BlobsUnavailable; what is there by then stays for the next call.
+    on from there. Raises BackupError, UnderWay, BlobsFull, BlobsUnavailable; what is there by then stays for the next call.
     """
-    record, epoch = identity(records)
+    if blobs is not None and blobs.name == place.name:
+        raise BackupError("apps.backup-same-place", store=place.name)
     place.prepare()
+    check = check or (lambda: None)
+    lease = Lease(records, own_key("backup_making", place.name), MAKING_S)
+    if not lease.wait(check):
+        raise UnderWay("apps.backup-under-way", store=place.name)
+
+    def alive() -> None:
+        check()
+        if not lease.still():
+            raise UnderWay("apps.backup-under-way", store=place.name)
+
+    try:
+        return _made(records, place, blobs, steps or (lambda done, of: None), alive)
+    finally:
+        with suppress(XinglinError):  # then it ends by itself
+            lease.give_back()
+
+
+def _made(
+    records: Records, place: Place, blobs: Blobs | None, steps: Steps, check: Callable[[], None]
+) -> Manifest:
+    record, epoch = identity(records)
     under_way = _unfinished(place, record, epoch) or _begin(records, place, record, epoch)
-    making = _Making(
-        records, place, under_way, blobs, steps or (lambda done, of: None), check or (lambda: None)
-    )
+    making = _Making(records, place, under_way, blobs, steps, check)
     manifest = making.run()
     put_head(place, record, epoch, position=manifest.position, at_us=manifest.at_us)
     told = {
@@ -207,6 +234,7 @@ class _Making:
                 self._under_way.phase, self._under_way.key = phase, []
             while self._part(phase, walks[phase]):
                 pass
+        self._check()
         manifest.format = FORMAT if manifest.blobs else 1  # without files, programs of before read it too
         manifest.mac = seal(manifest, self._place)
         path = part_path(manifest.name, "manifest.json")

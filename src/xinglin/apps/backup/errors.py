@@ -8,6 +8,7 @@ XinglinError
      ├─ Sealed             403  encrypted, and the key is missing or another one
      ├─ NoBackup           404  there is none, or none that reaches as far as asked
      ├─ InUse              409  the database to restore into holds something already
+     ├─ UnderWay           409  another process is making a backup into the same place
      └─ Differs            500  what was restored is not what was backed up
 """
 
@@ -62,6 +63,13 @@ class NoBackup(BackupError):
 
 class InUse(BackupError):
     """The database to restore into is not empty."""
+
+    status: ClassVar[int] = 409
+    issue: ClassVar[str] = "conflict"
+
+
+class UnderWay(BackupError):
+    """Another process is making a backup of this record into the same place."""
 
     status: ClassVar[int] = 409
     issue: ClassVar[str] = "conflict"

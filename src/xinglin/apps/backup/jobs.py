@@ -6,20 +6,16 @@ takes. Of several workers one archives, by a lease in the record.
 
 from __future__ import annotations
 
-import os
-import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from xinglin.apps.backup import repository
 from xinglin.apps.backup.archive import archive
 from xinglin.apps.backup.base import back_up
 from xinglin.apps.backup.errors import NoBackup
 from xinglin.apps.backup.keeping import drop_older
+from xinglin.apps.backup.leasing import Lease
 from xinglin.apps.backup.lists import archive_files
 from xinglin.apps.backup.memory import identity, remember, remembered_of
 from xinglin.apps.backup.place import open_place
@@ -27,7 +23,6 @@ from xinglin.apps.backup.rehearsal import rehearse
 from xinglin.kernel.clock import now_us
 from xinglin.kernel.errors import XinglinError
 from xinglin.kernel.log import logger
-from xinglin.records import repository as records_repository
 from xinglin.records.site import Site
 
 if TYPE_CHECKING:
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
 
 BACKUP: Final = "apps.backup"
 REHEARSAL: Final = "apps.rehearsal"
-LEASE_S: Final = 25.0
 _LEASE: Final = "backup_lease"
 
 
@@ -83,8 +77,7 @@ class Archiver:
         self._site = site
         self._every_s = site.settings.archive_every_s
         self._stopped = threading.Event()
-        self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._leased_until = 0.0
+        self._lease = Lease(site.records, _LEASE)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -118,7 +111,7 @@ class Archiver:
         """Archive what is new, if this process has the lease or gets it; how many commits."""
         blobs = self._site.blobs
         noted = next(iter(blobs.noted(1)), None) is not None
-        if not (noted or self._new()) or not self._leased():
+        if not (noted or self._new()) or not self._lease.held():
             return 0
         place = open_place(self._site.settings)
         try:
@@ -137,28 +130,8 @@ class Archiver:
         return archived is None or archived["position"] != position
 
     def _still(self) -> None:
-        if not self._leased():
+        if not self._lease.held():
             raise NoBackup("apps.backup-lease")
-
-    def _leased(self) -> bool:
-        """Take the lease, or hold it on; False where another worker has it."""
-        if time.monotonic() < self._leased_until - LEASE_S / 2:
-            return True
-
-        def unit(connection: Any) -> bool:
-            text = records_repository.meta(connection, _LEASE)
-            held: dict[str, Any] = msgspec.json.decode(text) if text else {"owner": "", "until_us": 0}
-            if held["owner"] != self._owner and held["until_us"] > now_us():
-                return False
-            mine = {"owner": self._owner, "until_us": now_us() + int(LEASE_S * 1e6)}
-            repository.set_meta(connection, _LEASE, msgspec.json.encode(mine).decode())
-            return True
-
-        began = time.monotonic()
-        if not self._site.records.database.write(unit):
-            return False
-        self._leased_until = began + LEASE_S
-        return True
 
 
 def schedule(site: Site) -> None:

@@ -2,8 +2,9 @@
 
 ``1/archive/EPOCH/files/NUMBER-xTOKEN.ndjson.zst``: a line that says of which record and from which position, lines of `File`, and
 an end with the SHA-256 of all before. The position was read before the notes were: so what a commit up to it names is in the
-lists up to this one, unless the end says that some still waited. Two processes that wrote the same number saw the same store;
-whoever reads takes both. Numbers leave out none: a missing list shows, the last one by the head.
+lists up to this one, unless the end says that some still waited. A process that was killed before it noted its list leaves
+one whose number is given again; whoever reads takes both, the older first. Numbers leave out none: a missing list shows, the
+last one by the head.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -237,29 +239,44 @@ def choose_files(place: Place, manifest: Manifest, position: int, newest: bool, 
     if after is None:
         return Chosen(manifest, False)
     chosen = Chosen(manifest, True)
-    number = after
-    for one in lists(place, manifest.epoch):
-        if one.number <= after:
-            continue
-        chosen.lost += [str(missing) for missing in range(number + 1, one.number)]
-        number = one.number
+    reached = after
+    behind = [one for one in lists(place, manifest.epoch) if one.number > after]
+    for number, same in groupby(behind, key=lambda one: one.number):
+        chosen.lost += [str(missing) for missing in range(reached + 1, number)]
+        reached, enough = number, False
+        for head, files, end in _of_number(place, chosen, same):
+            for file in files:
+                if (
+                    not file.gone or newest or head.position < position
+                ):  # else deleted later, perhaps: it is kept
+                    chosen.changes[file.blob] = file
+            chosen.waiting = end.waiting
+            enough = head.position >= position and not newest
+        if enough:
+            break
+    else:
+        chosen.lost += [str(missing) for missing in range(reached + 1, told + 1)]
+    return chosen
+
+
+def _of_number(
+    place: Place, chosen: Chosen, same: Iterable[Found]
+) -> list[tuple[ListHead, list[File], ListEnd]]:
+    """The lists of one number in the order in which they were written; those that cannot be read are `Chosen.lost`."""
+    manifest = chosen.manifest
+    found = []
+    for one in same:
         try:
-            head, files, end = read_list(place, one.path, sealed=bool(manifest.salt))
+            told = read_list(place, one.path, sealed=bool(manifest.salt))
         except BackupError:
             chosen.lost.append(one.path)
             continue
-        if (head.record, head.epoch, head.number) != (manifest.record, manifest.epoch, one.number):
+        head = told[0]
+        if (head.record, head.epoch, head.number) == (manifest.record, manifest.epoch, one.number):
+            found.append(told)
+        else:
             chosen.lost.append(one.path)
-            continue
-        for file in files:
-            if not file.gone or newest or head.position < position:  # else deleted later, perhaps: it is kept
-                chosen.changes[file.blob] = file
-        chosen.waiting = end.waiting
-        if head.position >= position and not newest:
-            break
-    else:
-        chosen.lost += [str(missing) for missing in range(number + 1, told + 1)]
-    return chosen
+    return sorted(found, key=lambda told: (told[0].position, told[0].at_us))
 
 
 def files_of(place: Place, chosen: Chosen) -> Iterator[File]:

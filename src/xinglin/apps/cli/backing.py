@@ -55,8 +55,10 @@ def _back_up(asked: Asked, settings: Settings, place: Place, language: Language)
     said: list[str] = []
     try:
         if asked.options["archive"]:
-            files = archive_files(records, place, blobs, within_s=float("inf"))
-            told |= {"commits": archive(records, place), "files": files}
+            try:
+                told["files"] = archive_files(records, place, blobs, within_s=float("inf"))
+            finally:  # a file that cannot be read holds no commit up
+                told["commits"] = archive(records, place)
             said.append(say("apps.backup-archived-files", language, **told))
         elif not asked.options["backup"]:
             began = time.monotonic()
