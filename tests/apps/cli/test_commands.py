@@ -410,3 +410,15 @@ def test_a_killed_import_is_gone_on_with(shell: Shell) -> None:
     (rejects,) = map(Path, told["rejects"])
     assert len(rejects.read_text(encoding="utf-8").splitlines()) == 9
     assert list(marks.iterdir()) == []
+
+
+def test_the_doctor_ends_with_a_verdict_that_fits_what_it_found(shell: Shell) -> None:
+    shell.write("one.ndjson", '{"resourceType":"Patient","id":"a"}')
+    shell.run("import", "one.ndjson")
+    (shell.home / "data").chmod(0o755)  # everybody may look in
+    assert shell.run("doctor", "--language", "en").stdout.splitlines()[-1].startswith("Nothing is broken")
+    assert shell.run("doctor", "--language", "zh").stdout.splitlines()[-1].startswith("没有故障")
+    shell.run("reindex")
+    found = json.loads(shell.run("doctor", "--json").stdout)
+    workers = [one["message"] for one in found["findings"] if one["name"] == "workers"]
+    assert not any("1" in message for message in workers)  # a command that has ended is no worker

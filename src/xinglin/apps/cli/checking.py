@@ -22,5 +22,7 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
     else:
         for finding in findings:
             print(f"{_MARK[finding.level]} {finding.say(language)}")
-        print(say("apps.doctor-well" if well else "apps.doctor-ill", language))
+        warned = any(finding.level == "warning" for finding in findings)
+        verdict = "ill" if not well else "warned" if warned else "well"
+        print(say(f"apps.doctor-{verdict}", language))
     return 0 if well else 1

@@ -95,11 +95,14 @@ def _reindexed(asked: Asked, site: Site, language: Language) -> int:
     job = submit(site, actor, wanted)
     # A worker beside may be quicker to take it: then it is only watched.
     worker = Worker(site.queue, kinds(site), threads=1)
-    while not job.ended:
-        worker.run_pending()
-        job = site.queue.get(job.id)
-        if not job.ended:
-            time.sleep(LOOK_S)
+    try:
+        while not job.ended:
+            worker.run_pending()
+            job = site.queue.get(job.id)
+            if not job.ended:
+                time.sleep(LOOK_S)
+    finally:
+        worker.stop()  # or it would be counted among the workers until its lease runs out
     if options["json"]:
         print_json({"job": job.id, "state": job.state, "reason": job.reason(language), **(job.result or {})})
     else:
