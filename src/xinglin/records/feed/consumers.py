@@ -186,7 +186,8 @@ class Consumers:
         """Free the lead of what has ended here; it may have found the database away, and its lease is kept with the others."""
         for name, (leader, thread) in list(self._leading.items()):
             if not thread.is_alive():
-                leader.release()
+                key, fence = leader.consumer.key, leader.fence
+                self._database.write(lambda c, key=key, fence=fence: repository.release(c, key, fence))  # type: ignore[misc]
                 del self._leading[name]
 
     def _renew(self) -> None:

@@ -141,14 +141,8 @@ class Leader:
     def close(self) -> None:
         """Let the threads go, and another process lead at once."""
         self._lanes.close()
-        with suppress(
-            XinglinError
-        ):  # away or closing: whoever keeps the lease sees to it, or it runs out by itself
-            self.release()
-
-    def release(self) -> None:
-        """Let another process lead at once. Raises Unavailable."""
-        self._database.write(lambda c: repository.release(c, self.consumer.key, self.fence))
+        with suppress(XinglinError):  # away or closing: who keeps the lease sees to it, or it runs out
+            self._database.write(lambda c: repository.release(c, self.consumer.key, self.fence))
 
     def round(self) -> bool:
         """One round; False where there was nothing to do."""
