@@ -426,6 +426,16 @@ def test_a_file_that_cannot_be_read_is_named_and_keeps_no_other_waiting(
     assert plain.back_up() == 3
 
 
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"../../etc/passwd"])
+def test_a_damaged_note_keeps_no_file_waiting(plain: House, text: bytes) -> None:
+    plain.back_up()
+    plain.blobs.put("1/images/0", [b"0"])
+    (note,) = plain.blobs.noted(1)
+    (Path(plain.blobs.name) / ".notes" / f"{'0' * 16}{note.name[16:]}").write_bytes(text)
+    assert archive_files(plain.records, plain.place, plain.blobs) == 1
+    assert list(plain.blobs.noted(1)) == []
+
+
 def test_backups_never_go_where_the_files_lie(house: House) -> None:
     """They would be files of the next one, which would be twice as large, and so on."""
     from xinglin.apps.backup.errors import BackupError

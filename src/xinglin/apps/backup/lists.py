@@ -25,7 +25,7 @@ from xinglin.apps.backup.form import ARCHIVE, NO_JSON, Manifest, line, lines_of,
 from xinglin.apps.backup.head import put_head
 from xinglin.apps.backup.memory import identity, own_key, remembered_of
 from xinglin.apps.backup.place import Place
-from xinglin.kernel.blobs import Blobs, NoSuchBlob, Note
+from xinglin.kernel.blobs import Blobs, NoSuchBlob, Note, is_path
 from xinglin.kernel.clock import now_us
 from xinglin.records import repository as records_repository
 from xinglin.records.service import Records
@@ -139,6 +139,9 @@ def _copied(
         if seen and time.monotonic() >= until:
             break
         check()
+        if not is_path(note.path):  # damaged, or nobody's of ours: it must hold no other up
+            seen.append(note)
+            continue
         if note.path not in files:
             try:
                 found = copier.copy(note.path, blobs.size(note.path))

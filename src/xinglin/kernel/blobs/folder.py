@@ -174,7 +174,7 @@ class FolderBlobs:
                 continue
             with self._ours():
                 try:
-                    path = (folder / name).read_text()
+                    path = (folder / name).read_text("utf-8", "replace")
                 except FileNotFoundError:  # forgotten meanwhile
                     continue
             yield Note(name, path, at_us)

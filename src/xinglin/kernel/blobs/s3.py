@@ -160,7 +160,7 @@ class S3Blobs:
             try:
                 with self._ours(name):
                     body = self._client.get_object(Bucket=self._bucket, Key=each["Key"])["Body"]
-                path = b"".join(self._chunks(body, name)).decode()
+                path = b"".join(self._chunks(body, name)).decode("utf-8", "replace")
             except NoSuchBlob:  # forgotten meanwhile
                 continue
             yield Note(name, path, at_us)
