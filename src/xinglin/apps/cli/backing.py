@@ -28,7 +28,7 @@ def run(asked: Asked, loaded: Loaded, language: Language) -> int:
         return _restore(asked, settings, language)
     word = asked.arguments[0] if asked.arguments else ""
     if word == "list":
-        return _list(asked, settings, language)
+        return _list(asked, settings, "".join(asked.arguments[1:]), language)
     from xinglin.apps.backup.place import open_place
 
     place = open_place(settings, word)
@@ -109,12 +109,12 @@ def _back_up(asked: Asked, settings: Settings, place: Place, language: Language)
     return 0
 
 
-def _list(asked: Asked, settings: Settings, language: Language) -> int:
+def _list(asked: Asked, settings: Settings, folder: str, language: Language) -> int:
     from xinglin.apps.backup.keeping import listed, told
     from xinglin.apps.backup.place import open_place
     from xinglin.records.past.instants import shown
 
-    kept, refused = listed(open_place(settings))
+    kept, refused = listed(open_place(settings, folder))
     found = [told(one) for one in kept]
     zone = _zone(settings)
     if asked.options["json"]:

@@ -181,7 +181,7 @@ COMMANDS: dict[str, Command] = {
         Command(
             "backup",
             "backing",
-            argument="[FOLDER]",
+            argument="[list] [FOLDER]",
             options=(
                 Option("rehearse"),
                 Option("verify"),
@@ -190,7 +190,7 @@ COMMANDS: dict[str, Command] = {
                 Option("keep", "NUMBER", "backup_keep"),
                 Option("key-file", "FILE", "backup_key_file"),
             ),
-            examples=("xinglin backup /mnt/backups --rehearse", "xinglin backup list"),
+            examples=("xinglin backup /mnt/backups --rehearse", "xinglin backup list /mnt/backups"),
         ),
         Command(
             "restore",
@@ -328,9 +328,9 @@ def _check_arguments(command: Command, arguments: list[str], options: dict[str, 
         )
     if command.argument == "[show]" and arguments and arguments[0] != "show":
         raise UsageError("apps.cli-config-show", word=arguments[0])
-    most = {"": 0, "PATH…": None, "QUERY": 1, "[show]": 1, "[FOLDER]": 1, "FOLDER": 1, "[WHAT] [ID]": 2}[
-        command.argument
-    ]
+    most = {"PATH…": None}.get(command.argument, len(command.argument.split()))
+    if command.argument.startswith("[list]") and arguments[:1] != ["list"]:
+        most = 1
     if most is not None and len(arguments) > most:
         key = "apps.cli-quote" if command.argument == "QUERY" else "apps.cli-too-many"
         raise UsageError(key, word=arguments[most], command=command.name)
