@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import structlog.testing
@@ -202,6 +203,56 @@ def test_what_stands_still_for_too_much_held_goes_on_once_some_is_asked_for(
         assert running.skip("a", running.parked("a")[0][0].lane) is not None
         until(lambda: names(seen.changes) == [("Observation", last.id, 1)])
         until(lambda: len(running.parked("a")) == 3)
+
+
+def test_what_is_held_stays_held_while_it_is_written(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread's lane is at the bound, and writes what this one's has failed with; this one goes on meanwhile."""
+    monkeypatch.setattr(leader, "HELD_MOST", 1)
+    monkeypatch.setattr(leader, "WAIT_MOST_S", 0.1)
+    first, second = (
+        [id_ for id_ in map(str, range(20)) if crc32(f"Patient/{id_}".encode()) % 2 == lane]
+        for lane in (0, 1)
+    )
+    fails, beside, other = first[0], first[1], second[0]
+    for id_ in (fails, beside, other):
+        add_patient(records, id_)
+    start = Feed(records).last()
+    for id_ in (fails, beside, fails, other):
+        observe(records, id_)
+    failed, writing, put_lane = threading.Event(), threading.Event(), repository.put_lane
+
+    def putting(connection: Connection, name: str, lane: repository.Lane) -> None:
+        writing.set()
+        time.sleep(0.3)
+        put_lane(connection, name, lane)
+
+    monkeypatch.setattr(repository, "put_lane", putting)
+    given: list[tuple[str | None, int]] = []
+
+    def handle(changes: list[Change]) -> None:
+        if len(changes) > 1:
+            raise ValueError("one by one")
+        change = changes[0]
+        given.append((change.patient, change.position - start))
+        if change.patient == fails and change.position == start + 1:
+            failed.set()
+            raise ValueError("no")
+        if change.patient == beside:
+            assert writing.wait(10)
+        if change.patient == other:
+            assert failed.wait(10)
+            if not writing.is_set():
+                raise ValueError("no")
+
+    consumer = Consumer("a", handle, batch=2, lanes=2, backoff_s=60)
+    records.database.write(lambda c: repository.register(c, consumer.key, start))
+    state = records.database.write(lambda c: repository.take(c, consumer.key, "here", 30_000_000))
+    assert state is not None
+    leader.Leader(Feed(records), consumer, state, 30_000_000).catch_up(start + 4)
+    assert (beside, 2) in given
+    assert (fails, 3) not in given, "behind one that failed"
 
 
 def test_a_lane_that_was_mended_has_all_its_attempts_again(records: Records) -> None:

@@ -213,22 +213,24 @@ class Leader:
     def _one_by_one(self, step: _Step, name: Name, changes: Sequence[Change]) -> None:
         for place, change in enumerate(changes):
             if self._is_held(step, name):  # an earlier part of this round has failed
-                step.new.setdefault(name, []).extend(changes[place:])
+                self._hold(step, name, changes[place:])
                 return
             try:
                 self._handle([change])
             except (_Stopped, Fenced):
                 raise
             except Exception as error:
-                while self._failing(step) >= HELD_MOST:
-                    error_again = self._stand_still(step, change, error)
-                    if error_again is None:
-                        break
-                    error = error_again
-                else:
-                    step.lanes[name] = self._failed(Lane(*name, False, 0, 0, now_us(), ""), error)
-                    step.new.setdefault(name, []).extend(changes[place:])
+                again: Exception | None = error
+                while again is not None and self._failing(step) >= HELD_MOST:
+                    again = self._stand_still(step, change, again)
+                if again is not None:
+                    step.lanes[name] = self._failed(Lane(*name, False, 0, 0, now_us(), ""), again)
+                    self._hold(step, name, changes[place:])
                     return
+
+    def _hold(self, step: _Step, name: Name, changes: Sequence[Change]) -> None:
+        with self._standing:
+            step.new.setdefault(name, []).extend(changes)
 
     def _is_held(self, step: _Step, name: Name) -> bool:
         return name in step.lanes or name in self._held
@@ -245,7 +247,7 @@ class Leader:
         """
         self._note(error)
         with self._standing:
-            lanes = {name: step.lanes.pop(name) for name in list(step.lanes)}
+            lanes = dict(step.lanes)  # they stay until they are known as held: their threads go on meanwhile
             new = {name: step.new.pop(name) for name in list(step.new)}
 
             def unit(connection: Connection) -> None:
@@ -256,6 +258,8 @@ class Leader:
             for name, changes in new.items():
                 step.kept[name] = step.kept.get(name, 0) + len(changes)
             self._patiently(self._load)
+            for name in lanes:
+                del step.lanes[name]
         self._pause(WAIT_MOST_S)
         self._patiently(self._load)
         try:
@@ -409,11 +413,10 @@ class Leader:
     def _write_held(
         self, connection: Connection, step: _Step, new: dict[Name, list[Change]], lanes: dict[Name, Lane]
     ) -> None:
-        name = self.consumer.name
         for key, changes in new.items():
-            repository.hold(connection, name, key[1], changes, step.kept.get(key, 0))
+            repository.hold(connection, self.consumer.name, key[1], changes, step.kept.get(key, 0))
         for lane in lanes.values():
-            repository.put_lane(connection, name, lane)
+            repository.put_lane(connection, self.consumer.name, lane)
 
     def _note(self, error: Exception, still: Callable[[], bool] = lambda: True) -> None:
         """Show why the consumer stands still, if it does ``still`` when that is written."""
