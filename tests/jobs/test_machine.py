@@ -281,7 +281,7 @@ class Machine(RuleBasedStateMachine):
             self.give_back(held, cancelled=False)
         elif how == "unbegun":
             self.workers[held.worker]._give_back([held.job])
-            self._given_back(held)
+            self._given_back(held, held.job.run_at_us)  # never begun, it keeps its place
         else:
             self.fail(held, permanent=how == "permanent")
 
@@ -298,13 +298,13 @@ class Machine(RuleBasedStateMachine):
         if cancelled and known is not None:
             self.cancel((held.job.id, known.tenant))
         self.workers[held.worker].endings.put_back(held.job)
-        self._given_back(held)
+        self._given_back(held, self.time.us)
 
-    def _given_back(self, held: Held) -> None:
+    def _given_back(self, held: Held, run_at_us: int) -> None:
         known = self._current(held)
         if known is not None:
             known.attempts -= 1
-            known.claim, known.run_at_us, known.waits = None, self.time.us, False
+            known.claim, known.run_at_us, known.waits = None, run_at_us, False
             known.state = "cancelled" if known.cancel_asked else "queued"
 
     @rule(job=jobs)
