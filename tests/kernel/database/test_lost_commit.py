@@ -32,9 +32,9 @@ def losing_an_answer_to_commit(url: str, lose: threading.Event) -> Iterator[str]
                     if not ours and committing.is_set() and lose.is_set():
                         lose.clear()
                         break
-                    target.sendall(data)
-                    if not ours:
+                    if not ours:  # before the answer goes on: the next COMMIT may come at once
                         committing.clear()
+                    target.sendall(data)
             for end in (source, target):
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)

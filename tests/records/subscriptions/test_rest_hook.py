@@ -140,9 +140,14 @@ def test_too_much_that_waits_switches_it_off(sqlite_url: str) -> None:
         for _ in range(10):
             observe(records)
         until(lambda: shown(records, made.id)["status"] == "off")
-    with records.database.read() as connection:
-        assert repository.states(connection) == []
-        assert repository.count_due(connection, (1, made.id)) == 0
+
+        def cleared() -> bool:  # by the feed, once it has come to the change of status
+            with records.database.read() as connection:
+                return not repository.states(connection) and not repository.count_due(
+                    connection, (1, made.id)
+                )
+
+        until(cleared)
     records.close()
 
 

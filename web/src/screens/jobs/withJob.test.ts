@@ -20,7 +20,7 @@ describe("jobs that move while one looks", () => {
   });
   it("come in where their time puts them", () => {
     expect(ids(withJob(pages([a, b]), job("c", "queued", "2026-01-03"), undefined))).toEqual(["c", "a", "b"]);
-    expect(ids(withJob(pages([a, b]), job("c", "queued", "2026-01-01T12"), undefined))).toEqual(["a", "c", "b"]);
+    expect(ids(withJob(pages([a, b]), job("c", "queued", "2026-01-01T12:00:00Z"), undefined))).toEqual(["a", "c", "b"]);
     expect(ids(withJob(pages([]), a, undefined))).toEqual(["a"]);
   });
   it("are not squeezed in behind what is not loaded yet", () => {
