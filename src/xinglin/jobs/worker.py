@@ -188,6 +188,11 @@ class Worker:
             except Exception as error:  # what shows a job refuses: the others must go on
                 self._log.error("unexpected", kind=type(error).__name__)
                 self._stopped.wait(AWAY_S)
+        with self._changed:
+            late = list(self._hand)  # of a claim that was under way as the worker stopped
+            self._hand.clear()
+        with suppress(XinglinError):
+            self._give_back(late)
 
     def _pause_s(self) -> float:
         now = now_us()
